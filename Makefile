@@ -1,0 +1,63 @@
+# Every target sets itself up. A machine needs Python (any 3.9 or newer), git and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen --quiet
+# The parent process may be inside another project's environment; this project has its own.
+unexport VIRTUAL_ENV
+
+.PHONY: help setup fmt lint types test bench schemas requirements build demo clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: .venv/.ready ## Install everything into .venv (uv itself into .uv where it is missing)
+
+.uv/bin/uv:
+	@echo "setup: no uv on this machine, installing it into .uv"
+	@python3 -m venv .uv || { echo "setup: python3 cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+
+.venv/.ready: pyproject.toml uv.lock .python-version | $(filter .uv/bin/uv,$(UV))
+	@$(UV) python find --no-python-downloads --quiet >/dev/null 2>&1 || echo "setup: no CPython $$(cat .python-version) on this machine, uv fetches one"
+	@$(UV) sync --frozen --quiet || { echo "setup: the packages could not be installed; see the lines above. Is the package index reachable?" >&2; exit 1; }
+	@touch $@
+
+fmt: setup ## Format the code and mend what ruff can mend
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+lint: setup ## Style, import rules, generated files up to date, the template
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) lint-imports --no-cache
+	@$(RUN) python -m prestage.contract_files --check
+	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header | diff -u services/requirements.txt - \
+		|| { echo "lint: services/requirements.txt is not what uv.lock says; run: make requirements" >&2; exit 1; }
+	@SAM_CLI_TELEMETRY=0 $(RUN) sam validate --lint --region us-east-1
+
+types: setup ## mypy, strict
+	@$(RUN) mypy
+
+test: setup ## Every test that needs nothing but this machine
+	@$(RUN) pytest
+
+schemas: setup ## Write events-schema/ from the models
+	@$(RUN) python -m prestage.contract_files
+
+requirements: setup ## Write services/requirements.txt from uv.lock
+	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header > services/requirements.txt
+
+build: setup ## sam build, then the built functions under the Lambda runtime interface emulator
+	@SAM_CLI_TELEMETRY=0 $(RUN) sam build --parameter-overrides Architecture=$$(uname -m | sed 's/aarch64/arm64/')
+	@$(RUN) pytest -m built tests/fidelity
+
+bench: setup ## Measure, print, and say against what
+	@$(RUN) python -m prestage.stage.bench
+
+demo: setup ## A pull request becomes a live preview, on this machine alone
+	@$(RUN) prestage demo
+
+clean: ## Remove what the targets made
+	@rm -rf .venv .uv .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
