@@ -1,0 +1,136 @@
+"""docs/events.md tells subscribers what the template and the models say."""
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+
+from prestage.contract_docs import functions, page
+from prestage.contract_examples import delivered, examples
+from prestage.contract_files import ROOT
+from prestage.stage.template import Template, load
+from prestage_contracts import EVENTS
+
+TEMPLATE = load(ROOT / "template.yaml")
+EXAMPLES = examples()
+PAGE = page(TEMPLATE, EXAMPLES)
+
+
+@pytest.fixture
+def template() -> Template:
+    return copy.deepcopy(TEMPLATE)
+
+
+def section(name: str, text: str = PAGE) -> str:
+    return text.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def line(name: str, label: str, text: str = PAGE) -> str:
+    [found] = [kept for kept in section(name, text).splitlines() if kept.startswith(f"- {label}: ")]
+    return found.removeprefix(f"- {label}: ")
+
+
+def rows(name: str) -> dict[str, list[str]]:
+    cells = [re.split(r" ?(?<!\\)\| ?", kept)[1:-1] for kept in section(name).splitlines() if kept.startswith("| `")]
+    return {path.strip("`"): [cell.strip() for cell in rest] for path, *rest in cells}
+
+
+def test_events_are_told_in_the_order_of_the_flow() -> None:
+    told = re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)
+    assert told == list(EVENTS)
+
+
+@pytest.mark.parametrize("name", list(EVENTS))
+def test_an_event_is_told_with_its_source_its_docstring_and_its_example(name: str) -> None:
+    event = EVENTS[name]
+    assert line(name, "Source") == f"`{event.SOURCE}`"
+    assert event.__doc__ is not None
+    assert event.__doc__ in section(name)
+    [example] = re.findall(r"```json\n(.*?)\n```", section(name), re.DOTALL)
+    assert json.loads(example) == delivered(EXAMPLES[name])
+
+
+@pytest.mark.parametrize("name", list(EVENTS))
+def test_a_linked_schema_exists(name: str) -> None:
+    [target] = re.findall(r"\]\((\S+)\)", line(name, "Schema"))
+    assert (ROOT / "docs" / target).resolve().is_file()
+
+
+@pytest.mark.parametrize("name", list(EVENTS))
+def test_every_field_of_an_event_has_a_row(name: str) -> None:
+    assert set(fields(delivered(EXAMPLES[name])["detail"]["data"], "detail.data")) <= rows(name).keys()
+
+
+def fields(value: Any, path: str) -> list[str]:
+    match value:
+        case dict():
+            return [path, *(inner for name, kept in value.items() for inner in fields(kept, f"{path}.{name}"))]
+        case [first, *_]:
+            return [path, *fields(first, f"{path}[]")]
+    return [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "kind", "constraint"),
+    [
+        ("PullRequestOpened", "detail.data.action", "string", '`"opened"` or `"reopened"`'),
+        ("PullRequestOpened", "detail.data.head.repository_id", "integer or null", "1 to 9007199254740992"),
+        ("EnvironmentCreated", "detail.data.environment.pull_request", "object or null", ""),
+        ("EnvironmentCreated", "detail.data.environment.generation", "integer", "1 or more"),
+        ("EnvironmentCreated", "detail.data.environment.created_at", "string", "date-time"),
+        ("RuntimeRequested", "detail.data.runtime.address", "string", r"`^https?://[^\s]+$`, at most 2048 characters"),
+        ("SecretsResolved", "detail.data.names[]", "string", "`^[A-Za-z_][A-Za-z0-9_]{0,127}$`"),
+    ],
+)
+def test_a_row_tells_type_and_constraint(name: str, path: str, kind: str, constraint: str) -> None:
+    assert rows(name)[path][:2] == [kind, constraint]
+
+
+def test_functions_take_what_their_rules_lead_to_them() -> None:
+    assert {function.name: function.takes for function in functions(TEMPLATE)} == {
+        "ingress": (),
+        "environments": ("PullRequestOpened",),
+        "vault": ("EnvironmentCreated",),
+        "comments": ("EnvironmentCreated",),
+        "runtimes": ("SecretsResolved",),
+        "source": (),
+    }
+
+
+def test_what_may_follow_is_what_the_reacting_functions_state() -> None:
+    assert line("EnvironmentCreated", "What may follow") == (
+        "[SecretsResolved](#secretsresolved), [SecretsFailed](#secretsfailed), "
+        "[PrCommented](#prcommented), [PrCommentFailed](#prcommentfailed)"
+    )
+    assert line("RuntimeFailed", "Reacting to it") == "no function of Prestage"
+    assert line("RuntimeFailed", "What may follow") == "nothing that Prestage states"
+
+
+def test_a_new_rule_shows_up_as_a_reaction(template: Template) -> None:
+    pattern = template["Resources"]["CommentsRule"]["Properties"]["EventPattern"]
+    pattern["source"].append("prestage.runtimes")
+    pattern["detail-type"].append("RuntimeFailed")
+    changed = page(template, EXAMPLES)
+    assert line("RuntimeFailed", "Reacting to it", changed).startswith("`comments` (services/comments/")
+    assert "[PrCommented](#prcommented)" in line("RuntimeFailed", "What may follow", changed)
+    assert '  runtimes -- "RuntimeFailed" --> comments\n' in changed
+
+
+def test_a_rule_that_is_gone_is_no_reaction(template: Template) -> None:
+    del template["Resources"]["VaultRule"]
+    changed = page(template, EXAMPLES)
+    assert "`vault`" not in line("EnvironmentCreated", "Reacting to it", changed)
+    assert '  environments -- "EnvironmentCreated" --> vault\n' not in changed
+    assert '  environments -- "EnvironmentCreated" --> vault\n' in PAGE
+
+
+def test_the_flow_begins_with_the_webhook() -> None:
+    assert '(["POST /webhooks/github"]) --> ingress\n' in PAGE
+    assert "source[" not in PAGE
+
+
+def test_the_pattern_to_subscribe_with_pins_the_major_version() -> None:
+    [pattern, *_] = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
+    assert json.loads(pattern)["detail"] == {"metadata": {"version": [{"prefix": "1."}]}}
