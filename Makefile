@@ -41,7 +41,7 @@ types: setup ## mypy, strict
 	@$(RUN) mypy
 
 test: setup ## Every test that needs nothing but this machine
-	@$(RUN) pytest
+	@$(RUN) pytest $(ARGS)
 
 schemas: setup ## Write events-schema/ from the models
 	@$(RUN) python -m prestage.contract_files

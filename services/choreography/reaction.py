@@ -1,0 +1,325 @@
+"""React to facts: the same for every function, so that a step is only what it does.
+
+A message is at least once delivered; what a step decides is stated under ids that depend on its cause alone, and the
+memory keeps it until it is stated. See docs/adr/0002.
+"""
+
+import random
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from choreography.clock import Clock
+from choreography.memory import Claim, HeldError, Key, Memory
+from choreography.outage import wait_out
+from choreography.publisher import Publisher, PublishFailedError, Statement
+from choreography.queue import Message, Queue
+from prestage_contracts.envelope import MAX_HOP, Data, Event, Reason
+
+BACK_OFF = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=6))
+"""Waits after the first, second, … exception: about ten minutes, and the next exception is the last."""
+
+DEADLINE = timedelta(hours=12)
+"""How old a fact may grow while a step says `RetryLater`, and again that long while the bus takes no facts.
+Source queues keep messages for four days."""
+
+PATIENCE = 30
+"""A wait is at least this part of the fact's age: under 300 deliveries in a day, so that it is the deadline that ends
+them and not the queue's maxReceiveCount."""
+
+MARGIN = timedelta(seconds=5)
+"""A claim outlasts its function by this much."""
+
+PUBLISH_WAIT = timedelta(seconds=5)
+
+logger = Logger()
+metrics = Metrics(namespace="Prestage")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a step states."""
+
+    event: type[Event]
+    data: Data
+
+
+class RetryLaterError(Exception):
+    """Waiting, not failing: an outage, a rate limit, a claim held by another, a machine still booting.
+
+    Args:
+        waiting_for: what is waited for, in words that may be shown to anyone.
+        after: how long to wait, at least.
+    """
+
+    def __init__(self, waiting_for: str, after: timedelta) -> None:
+        super().__init__(waiting_for)
+        self.waiting_for = waiting_for
+        self.after = after
+
+
+class RefusedError(Exception):
+    """What the step wanted was refused for a reason that retrying can't mend; it becomes the step's failed fact.
+
+    Args:
+        code: for programs, see `Reason`.
+        message: for people, see `Reason`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = _reason(code, message)
+
+
+class Envelope(BaseModel):
+    """An EventBridge event, as it lies in a message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    account: str
+    source: str
+    detail_type: str = Field(alias="detail-type")
+    detail: dict[str, Any]
+
+
+class _Unfinished(Exception):  # noqa: N818  # not an error: it tells the batch processor to keep the message
+    """The message stays in the queue."""
+
+
+class Reaction[E: Event]:
+    """One step, done once for each fact that leads to it.
+
+    Args:
+        name: the step's owner, unique in the stack.
+        takes: the facts that lead to the step.
+        step: does it and gives the facts to state, possibly none. It may raise `RetryLaterError` and `RefusedError`;
+            any other exception is a failure, but for AWS being away. It may be run again at any point, so it gets or
+            creates.
+        failed: the fact to state when the step is refused or given up, so that nobody waits for nothing.
+        deadline: how old a fact may grow while the step says `RetryLaterError`.
+        jitter: given a wait, the wait to use: spreads retries.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        takes: Sequence[type[E]],
+        step: Callable[[E], Sequence[Fact]],
+        failed: Callable[[E, Reason], Fact],
+        memory: Memory,
+        publisher: Publisher,
+        queue: Queue,
+        clock: Clock,
+        deadline: timedelta = DEADLINE,
+        jitter: Callable[[timedelta], timedelta] = lambda wait: wait * random.uniform(1, 1.25),  # noqa: S311  # not a secret
+    ) -> None:
+        self._name = name
+        self._takes = {(event.SOURCE, event.name()): event for event in takes}
+        self._step = step
+        self._failed = failed
+        self._memory = memory
+        self._publisher = publisher
+        self._queue = queue
+        self._clock = clock
+        self._deadline = deadline
+        self._jitter = jitter
+
+    def handle(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """The Lambda handler: react to each message of an SQS batch; answers which are not finished."""
+
+        def handle_record(record: SQSRecord) -> None:
+            lasting = timedelta(milliseconds=context.get_remaining_time_in_millis()) + MARGIN
+            self.react(_message(record), lasting)
+
+        processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        try:
+            return dict(process_partial_response(event, handle_record, processor, context))
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    def react(self, message: Message, lasting: timedelta) -> None:
+        """React to one message; returns if it is finished, raises if it is to be delivered again.
+
+        Args:
+            message: from the reaction's queue.
+            lasting: how long this attempt can run at most.
+        """
+        logger.set_correlation_id(None)
+        logger.append_keys(message_id=message.id, event_id=None, caused_by=None)
+        try:
+            self._read(message, lasting)
+        except _Unfinished:
+            _count("FactsWaiting")
+            raise
+        except Exception as error:  # noqa: BLE001  # the message stays, and its text goes no further: it may quote
+            logger.error("broken off: the message is delivered again", **_describe(error))  # noqa: TRY400  # as above
+            _count("ReactionsBrokenOff")
+            raise _Unfinished from None
+        _count("FactsFinished")
+
+    def _read(self, message: Message, lasting: timedelta) -> None:
+        try:
+            envelope = Envelope.model_validate_json(message.body)
+            kind = self._takes.get((envelope.source, envelope.detail_type))
+            event = kind.model_validate(envelope.detail) if kind else None
+        except ValidationError as error:
+            self._bury(message, _reason("malformed", f"{error.error_count()} fields are not as promised"))
+            return
+        if event is None:
+            told = f"{envelope.detail_type} of {envelope.source} does not lead to {self._name}: see the queue's rule"
+            self._bury(message, _reason("not_taken", told))
+            return
+        logger.set_correlation_id(event.metadata.correlation_id)
+        logger.append_keys(event_id=str(event.metadata.event_id), caused_by=event.name())
+        if event.metadata.hop >= MAX_HOP:
+            self._bury(message, _reason("loop", f"{MAX_HOP} facts lie between this one and its first cause"))
+            return
+        key = Key(self._name, envelope.account, envelope.source, str(event.metadata.event_id))
+        try:
+            self._react(message, event, key, lasting)
+        except HeldError as held:
+            logger.info("somebody else is reacting to this fact")
+            raise self._put_off(message, max(held.until - self._clock(), timedelta(0))) from None
+
+    def _react(self, message: Message, event: E, key: Key, lasting: timedelta) -> None:
+        since = min(event.metadata.occurred_at, self._clock())
+        claim = self._memory.claim(key, lasting, since=since, sent_at=message.sent_at)
+        if claim is None:
+            logger.info("a copy of a fact already reacted to")
+            return
+        if claim.decided is None and claim.given_up is None:
+            claim = self._conclude(message, event, claim)
+        claim = self._state(message, claim)
+        if claim.given_up:
+            self._bury(message, claim.given_up.reason)
+            self._memory.bury(claim)
+        else:
+            self._memory.published(claim)
+
+    def _conclude(self, message: Message, event: E, claim: Claim) -> Claim:
+        """Run the step; gives the claim with its outcome kept, or given up."""
+        if claim.failures > len(BACK_OFF):
+            return self._give_up(event, claim, self._internal_error("its function was stopped every time"))
+        try:
+            return self._memory.decide(claim, self._decide(event))
+        except HeldError:
+            raise
+        except RetryLaterError as waiting:
+            return self._retry_later(message, event, claim, waiting)
+        except Exception as error:  # noqa: BLE001  # whatever a step raises is counted, and given up in the end
+            after = wait_out(error)
+            if after is not None:
+                logger.warning("AWS does not answer as it should", **_describe(error))
+                return self._retry_later(message, event, claim, RetryLaterError("AWS does not answer", after))
+            return self._count_failure(message, event, claim, error)
+
+    def _decide(self, event: E) -> Sequence[Statement]:
+        try:
+            facts = self._step(event)
+        except RefusedError as refused:
+            logger.warning("refused", reason=refused.reason.code, explanation=refused.reason.message)
+            facts = [self._failed(event, refused.reason)]
+        return [self._statement(fact, event) for fact in facts]
+
+    def _statement(self, fact: Fact, cause: Event) -> Statement:
+        return Statement.of(fact.event.state(fact.data, cause=cause.metadata, now=self._clock()))
+
+    def _state(self, message: Message, claim: Claim) -> Claim:
+        """State what is to be stated; gives the claim, given up if the bus has taken nothing for too long."""
+        statements = claim.given_up.last_words if claim.given_up else claim.decided or ()
+        try:
+            self._publisher.publish(statements)
+        except PublishFailedError:
+            left = self._left(claim, 2 * self._deadline)
+            if left > timedelta(0):
+                raise self._hold_on(message, claim, PUBLISH_WAIT, left) from None
+            logger.error("facts stay unstated", count=len(statements))  # noqa: TRY400  # the publisher said why
+            reason = _reason("not_stated", "The event bus takes no facts")
+            return claim if claim.given_up else self._memory.give_up(claim, reason, ())
+        _count("FactsStated", len(statements))
+        return claim
+
+    def _retry_later(self, message: Message, event: E, claim: Claim, waiting: RetryLaterError) -> Claim:
+        left = self._left(claim, self._deadline)
+        if left <= timedelta(0):
+            return self._give_up(event, claim, _reason("gave_up", f"Gave up: {waiting.waiting_for}"))
+        logger.info("waiting", waiting_for=waiting.waiting_for, seconds=waiting.after.total_seconds())
+        raise self._hold_on(message, claim, waiting.after, left)
+
+    def _count_failure(self, message: Message, event: E, claim: Claim, error: Exception) -> Claim:
+        logger.error("the step failed", failures=claim.failures + 1, **_describe(error))
+        _count("StepsFailed")
+        if claim.failures >= len(BACK_OFF):
+            return self._give_up(event, claim, self._internal_error(type(error).__name__))
+        self._memory.release(claim, failed=True)
+        raise self._put_off(message, self._jitter(BACK_OFF[claim.failures]))
+
+    def _internal_error(self, what: str) -> Reason:
+        told = f"An error in Prestage ({what}); it is in the dead-letter queue of {self._name}"
+        return _reason("internal_error", told)
+
+    def _give_up(self, event: E, claim: Claim, reason: Reason) -> Claim:
+        """The failed fact is kept only until the message is buried, so that a redrive starts afresh."""
+        try:
+            last_words = [self._statement(self._failed(event, reason), event)]
+        except Exception as error:  # noqa: BLE001  # a message that can't be buried would be lost in the end
+            logger.error("the failed fact can't be made", **_describe(error))  # noqa: TRY400  # its text may quote
+            last_words = []
+        _count("StepsGivenUp")
+        return self._memory.give_up(claim, reason, last_words)
+
+    def _left(self, claim: Claim, lasting: timedelta) -> timedelta:
+        return claim.since + lasting - self._clock()
+
+    def _hold_on(self, message: Message, claim: Claim, after: timedelta, left: timedelta) -> _Unfinished:
+        self._memory.release(claim)
+        age = self._clock() - claim.since
+        return self._put_off(message, min(max(self._jitter(min(after, left)), age / PATIENCE), left))
+
+    def _bury(self, message: Message, reason: Reason) -> None:
+        logger.error("to the dead-letter queue", reason=reason.code, explanation=reason.message)
+        attributes = {"Reaction": self._name, "ReasonCode": reason.code, "ReasonMessage": reason.message}
+        self._queue.bury(message, attributes)
+
+    def _put_off(self, message: Message, duration: timedelta) -> _Unfinished:
+        self._queue.hide(message, duration)
+        return _Unfinished()
+
+
+def _message(record: SQSRecord) -> Message:
+    attributes = record["attributes"]
+    sent = attributes.get("SentTimestamp")
+    return Message(
+        id=record.message_id,
+        receipt_handle=record.receipt_handle,
+        body=record.body,
+        group=attributes.get("MessageGroupId"),
+        sent_at=None if sent is None else datetime.fromtimestamp(int(sent) / 1000, UTC),
+    )
+
+
+def _reason(code: str, message: str) -> Reason:
+    return Reason(code=code, message=message[:500] or code)
+
+
+def _count(name: str, value: int = 1) -> None:
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def _describe(error: Exception) -> dict[str, Any]:
+    """The type and where it came from; not its text, which may quote a value that is secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "where": where}

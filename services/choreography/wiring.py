@@ -1,0 +1,131 @@
+"""What a function is made of, built once per execution environment from its settings (the template's variables)."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from botocore.config import Config
+from pydantic import SecretStr
+
+from choreography.clock import utc_now
+from choreography.memory import Memory
+from choreography.publisher import Publisher
+from choreography.queue import Queue
+from choreography.reaction import Fact, Reaction
+from prestage_contracts.envelope import Event, Reason
+from records.table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+SECRET_SECONDS = 300
+"""How long a secret of the operator's is used before it is read again."""
+
+_CONFIG = Config(connect_timeout=2, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 3})
+_SOONER = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+
+
+class MissingSettingError(Exception):
+    """A variable of the function's environment is missing."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not set: the function's environment comes from template.yaml, deploy it again")
+
+
+def setting(name: str) -> str:
+    """The function's setting of that name.
+
+    Raises:
+        MissingSettingError: it is not set.
+    """
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise MissingSettingError(name) from None
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    """The DynamoDB client."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def events() -> "EventBridgeClient":
+    """The EventBridge client; the publisher does the retrying."""
+    return boto3.client("events", config=_SOONER)
+
+
+@cache
+def kms() -> "KMSClient":
+    """The KMS client."""
+    return boto3.client("kms", config=_CONFIG)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """The SQS client."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def secrets_manager() -> "SecretsManagerClient":
+    """The Secrets Manager client."""
+    return boto3.client("secretsmanager", config=_CONFIG)
+
+
+@cache
+def _secrets() -> SecretsProvider:
+    return SecretsProvider(boto3_client=secrets_manager())
+
+
+def secret(setting_name: str, *, afresh: bool = False) -> SecretStr:
+    """The operator's secret whose ARN is in that setting, at most `SECRET_SECONDS` old; `afresh` reads it now.
+
+    Without line feeds at its end: those are the file's that it was put in from.
+    """
+    value: Any = _secrets().get(setting(setting_name), max_age=SECRET_SECONDS, force_fetch=afresh)
+    return SecretStr(str(value).rstrip("\r\n"))
+
+
+def table(setting_name: str) -> Table:
+    """The table whose name is in that setting."""
+    return Table(dynamodb(), setting(setting_name))
+
+
+def publisher() -> Publisher:
+    """States facts on the stack's bus."""
+    return Publisher(events(), setting("BUS_NAME"))
+
+
+def memory() -> Memory:
+    """The functions' memory."""
+    return Memory(table("MEMORY_TABLE"), utc_now)
+
+
+def reaction[E: Event](
+    name: str,
+    *,
+    takes: Sequence[type[E]],
+    step: Callable[[E], Sequence[Fact]],
+    failed: Callable[[E, Reason], Fact],
+) -> Reaction[E]:
+    """A reaction on this function's own queue."""
+    queue = Queue(sqs(), setting("QUEUE_URL"), setting("DEAD_LETTER_QUEUE_URL"))
+    return Reaction(
+        name,
+        takes=takes,
+        step=step,
+        failed=failed,
+        memory=memory(),
+        publisher=publisher(),
+        queue=queue,
+        clock=utc_now,
+    )

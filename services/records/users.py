@@ -1,0 +1,71 @@
+"""Users: who owns apps."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, StringConstraints
+
+from prestage_contracts.envelope import Frozen
+from records.table import ABSENT, ConditionFailedError, Table
+
+type UserId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class User(Frozen):
+    """Somebody, or a team, that apps belong to."""
+
+    id: UserId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    created_at: AwareDatetime
+
+
+class UserExistsError(Exception):
+    """There is a user with this id already."""
+
+
+class UserHasAppsError(Exception):
+    """A user who owns apps can't be removed."""
+
+
+class Users:
+    """The users on record."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, user: User) -> None:
+        """Put a new user on record.
+
+        Raises:
+            UserExistsError: the id is taken.
+        """
+        try:
+            self._table.put({**user.model_dump(mode="json"), **user_key(user.id)}, ABSENT)
+        except ConditionFailedError:
+            raise UserExistsError(f"there is a user {user.id} already") from None
+
+    def get(self, user_id: str) -> User | None:
+        """The user, or None."""
+        item = self._table.get(**user_key(user_id))
+        return User.model_validate(item) if item else None
+
+    def list_all(self) -> list[User]:
+        """Every user, by id."""
+        users = (User.model_validate(item) for item in self._table.scan(sk="USER"))
+        return sorted(users, key=lambda user: user.id)
+
+    def remove(self, user_id: str) -> None:
+        """Take a user off the record.
+
+        Raises:
+            UserHasAppsError: apps belong to the user.
+        """
+        owned = list(self._table.query(f"USER#{user_id}", begins_with="APP#"))
+        if owned:
+            raise UserHasAppsError(f"{user_id} owns {len(owned)} apps: remove them first")
+        key = user_key(user_id)
+        self._table.delete(key["pk"], key["sk"])
+
+
+def user_key(user_id: str) -> dict[str, str]:
+    """The key of a user's record."""
+    return {"pk": f"USER#{user_id}", "sk": "USER"}
