@@ -1,0 +1,179 @@
+#!/bin/sh
+# What a preview's machine runs: fetch the source, build it, become the application.
+#
+# Any POSIX shell will do, and any image that has tar with gzip and one of curl, wget, python and node. The source
+# comes from a capability URL (docs/architecture.md), which neither the build nor the application gets to see.
+#
+#   PRESTAGE_SOURCE_URL   answers with a .tar.gz that has one top folder
+#   PRESTAGE_SHA          the commit that it is of
+#   PRESTAGE_DIRECTORY    the application's folder in it (default: .)
+#   PRESTAGE_BUILD        command run once in that folder (default: none)
+#   PRESTAGE_START        command that becomes the application
+#   PRESTAGE_FETCH_WAITS  seconds between tries, one more try than waits
+#
+# Ends with 81 (fetch), 82 (unpack), 83 (build), 84 (start); otherwise as the application does.
+#
+# Every variable here begins with PRESTAGE_, the prefix that an application may not use: assigning to any other could
+# change what the application was given.
+
+set -u
+
+say() {
+    printf 'prestage: %s\n' "$*" >&2
+}
+
+give_up() {
+    PRESTAGE_STATUS=$1
+    shift
+    say "$@"
+    exit "$PRESTAGE_STATUS"
+}
+
+find_fetcher() {
+    for PRESTAGE_FETCHER in curl wget python3 python node; do
+        command -v "$PRESTAGE_FETCHER" >/dev/null 2>&1 && return
+    done
+    give_up 81 "fetch: this image has none of curl, wget, python3, python and node"
+}
+
+fetch_with_curl() {
+    curl -gfsSL --connect-timeout 20 --max-time 600 -o "$1" -- "$PRESTAGE_SOURCE_URL"
+}
+
+fetch_with_wget() {
+    # Left to itself, GNU's tries 20 times; BusyBox's has none of these options.
+    if wget --version >/dev/null 2>&1; then
+        wget -q --tries=1 --timeout=60 -O "$1" "$PRESTAGE_SOURCE_URL"
+    else
+        wget -q -O "$1" "$PRESTAGE_SOURCE_URL"
+    fi
+}
+
+fetch_with_python() {
+    "$PRESTAGE_FETCHER" -c '
+import os, shutil, sys, urllib.request
+with urllib.request.urlopen(os.environ["PRESTAGE_SOURCE_URL"], timeout=60) as answer, open(sys.argv[1], "wb") as file:
+    shutil.copyfileobj(answer, file)
+' "$1"
+}
+
+fetch_with_node() {
+    node -e '
+const get = (url, redirects) =>
+  require(url.protocol.slice(0, -1)).get(url, { timeout: 60000 }, (answer) => {
+    const moved = answer.statusCode > 300 && answer.statusCode < 400 && answer.headers.location;
+    if (moved && redirects > 0) {
+      answer.resume();
+      get(new URL(moved, url), redirects - 1);
+    } else if (answer.statusCode === 200) {
+      require("stream").pipeline(answer, require("fs").createWriteStream(process.argv[1]), (error) => {
+        if (error) throw error;
+      });
+    } else {
+      throw new Error("refused");
+    }
+  }).on("timeout", function () {
+    this.destroy(new Error("time-out"));
+  });
+get(new URL(process.env.PRESTAGE_SOURCE_URL), 10);
+' "$1"
+}
+
+# What the programs say is not shown: most of them quote the URL.
+fetch_once() {
+    case $PRESTAGE_FETCHER in
+        curl) fetch_with_curl "$1" ;;
+        wget) fetch_with_wget "$1" ;;
+        python*) fetch_with_python "$1" ;;
+        node) fetch_with_node "$1" ;;
+    esac >/dev/null 2>&1
+}
+
+fetch() {
+    case ${PRESTAGE_SOURCE_URL:-} in
+        http://* | https://*) ;;
+        *) give_up 81 "fetch: PRESTAGE_SOURCE_URL is no URL" ;;
+    esac
+    find_fetcher
+    for PRESTAGE_WAIT in ${PRESTAGE_FETCH_WAITS-1 2 4 8 15} none; do
+        say "fetch with $PRESTAGE_FETCHER"
+        fetch_once "$1" && return
+        PRESTAGE_STATUS=$?
+        [ "$PRESTAGE_WAIT" = none ] && give_up 81 "fetch failed ($PRESTAGE_FETCHER ended with $PRESTAGE_STATUS)"
+        say "fetch failed ($PRESTAGE_FETCHER ended with $PRESTAGE_STATUS), trying again in $PRESTAGE_WAIT s"
+        sleep "$PRESTAGE_WAIT"
+    done
+}
+
+# Unpacks $1 into $2, a folder that is there and empty, and makes the archive's top folder into $3.
+unpack() {
+    say "unpack"
+    tar -xzf "$1" -C "$2" || give_up 82 "unpack failed (tar ended with $?)"
+    PRESTAGE_TOP=
+    for PRESTAGE_ENTRY in "$2"/*/ "$2"/.[!.]*/; do
+        [ -d "$PRESTAGE_ENTRY" ] || continue
+        [ -z "$PRESTAGE_TOP" ] || give_up 82 "unpack: the archive has more than one top folder"
+        PRESTAGE_TOP=${PRESTAGE_ENTRY%/}
+    done
+    [ -n "$PRESTAGE_TOP" ] || give_up 82 "unpack: the archive has no top folder"
+    mv "$PRESTAGE_TOP" "$3" || give_up 82 "unpack: the source could not be moved into place"
+}
+
+enter() {
+    cd "$PRESTAGE_SOURCE/$PRESTAGE_DIRECTORY" 2>/dev/null || give_up 84 "start: the source has no $PRESTAGE_DIRECTORY"
+}
+
+# In a shell of its own, so that nothing of this one's is lost, and without what the build has no business with.
+build() (
+    [ -n "$PRESTAGE_BUILD" ] || return 0
+    say "build"
+    PRESTAGE_COMMAND=$PRESTAGE_BUILD
+    enter
+    forget
+    /bin/sh -c "$PRESTAGE_COMMAND" || give_up 83 "build failed (the command ended with $?)"
+)
+
+forget() {
+    unset PRESTAGE_SOURCE_URL PRESTAGE_BUILD PRESTAGE_START PRESTAGE_DIRECTORY PRESTAGE_FETCH_WAITS
+}
+
+case ${PRESTAGE_SHA:-} in
+    '' | *[!0-9a-f]*) give_up 81 "fetch: PRESTAGE_SHA is no commit" ;;
+esac
+PRESTAGE_DIRECTORY=${PRESTAGE_DIRECTORY:-.}
+PRESTAGE_BUILD=${PRESTAGE_BUILD:-}
+case $0 in
+    */*) PRESTAGE_HOME=${0%/*} ;;
+    *) PRESTAGE_HOME=. ;;
+esac
+PRESTAGE_HOME=$(CDPATH='' cd "${PRESTAGE_HOME:-/}" && pwd) || give_up 82 "unpack: no folder to unpack into"
+PRESTAGE_SOURCE=$PRESTAGE_HOME/source
+PRESTAGE_MARKER=$PRESTAGE_HOME/complete
+PRESTAGE_WORK=$PRESTAGE_HOME/work
+
+# One source at a time. The marker says which, and how it was built; it appears last, whole, and goes first.
+PRESTAGE_WANTED=$(printf 'commit %s\ndirectory %s\nbuild %s\n' "$PRESTAGE_SHA" "$PRESTAGE_DIRECTORY" "$PRESTAGE_BUILD")
+if [ "$(cat "$PRESTAGE_MARKER" 2>/dev/null)" = "$PRESTAGE_WANTED" ] &&
+    [ -d "$PRESTAGE_SOURCE/$PRESTAGE_DIRECTORY" ]; then
+    say "fetch and build: done on an earlier boot"
+else
+    rm -rf "$PRESTAGE_MARKER" || give_up 82 "unpack: an older marker could not be removed"
+    rm -rf "$PRESTAGE_SOURCE" "$PRESTAGE_WORK" || give_up 82 "unpack: an older source could not be removed"
+    mkdir -p "$PRESTAGE_WORK/tree" || give_up 82 "unpack: the disk can't be written to"
+    fetch "$PRESTAGE_WORK/source.tar.gz"
+    unpack "$PRESTAGE_WORK/source.tar.gz" "$PRESTAGE_WORK/tree" "$PRESTAGE_SOURCE"
+    rm -rf "$PRESTAGE_WORK/source.tar.gz"
+    build || exit
+    # So that the disk never has the marker without what it vouches for.
+    sync 2>/dev/null
+    printf '%s\n' "$PRESTAGE_WANTED" >"$PRESTAGE_WORK/complete" && mv "$PRESTAGE_WORK/complete" "$PRESTAGE_MARKER" ||
+        give_up 82 "unpack: the marker could not be written"
+    rm -rf "$PRESTAGE_WORK"
+fi
+
+enter
+PRESTAGE_COMMAND=${PRESTAGE_START:-}
+[ -n "$PRESTAGE_COMMAND" ] || give_up 84 "start: PRESTAGE_START is no command"
+say "start"
+forget
+exec /bin/sh -c "$PRESTAGE_COMMAND"

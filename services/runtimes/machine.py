@@ -1,0 +1,107 @@
+"""The machine that an environment should have, as Fly's Machines API takes it."""
+
+import base64
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from records.apps import App
+from records.environments import Environment
+
+MACHINE_NAME = "app"
+"""The only machine of its Fly app. Fly refuses a second one of the same name."""
+
+_BOOT = "/prestage/boot.sh"
+_EXECUTABLE = 0o755
+_NO_INDEX = {"response": {"headers": {"X-Robots-Tag": "noindex"}}}
+
+
+def machine_config(
+    environment: Environment, app: App, *, source_url: str, secret_names: frozenset[str]
+) -> dict[str, Any]:
+    """The machine's config. Where a config value has a secret's name, the secret's value is the one that counts.
+
+    Args:
+        environment: what runs.
+        app: how it runs.
+        source_url: where the machine fetches its commit; it holds a capability.
+        secret_names: of the secrets that the Fly app has.
+    """
+    return {
+        "image": app.image,
+        "guest": {"cpu_kind": "shared", "cpus": app.cpus, "memory_mb": app.memory_mb},
+        "env": _variables(environment, app, source_url, secret_names),
+        "init": {"exec": ["/bin/sh", _BOOT]},
+        "files": [{"guest_path": _BOOT, "raw_value": _boot_script(), "mode": _EXECUTABLE}],
+        "rootfs": {"persist": "always"},
+        "restart": {"policy": "on-failure", "max_retries": 3},
+        "stop_config": {"signal": "SIGTERM", "timeout": "10s"},
+        "metadata": metadata(environment),
+        "services": [_service(app, indexed=environment.type == "production")],
+    }
+
+
+def metadata(environment: Environment) -> dict[str, str]:
+    """What the machine says of itself, by which it is found again."""
+    return {
+        "app": environment.app_id,
+        "environment": environment.id,
+        "generation": str(environment.generation),
+        "sha": environment.sha,
+    }
+
+
+def _variables(environment: Environment, app: App, source_url: str, secret_names: frozenset[str]) -> dict[str, str]:
+    config = app.config.get(environment.type, {})
+    return {
+        **{name: value for name, value in config.items() if name not in secret_names},
+        "PORT": str(app.port),
+        "PRESTAGE_SOURCE_URL": source_url,
+        "PRESTAGE_DIRECTORY": app.directory,
+        "PRESTAGE_BUILD": app.build or "",
+        "PRESTAGE_START": app.start,
+        **_about(environment),
+    }
+
+
+def _about(environment: Environment) -> Mapping[str, str]:
+    number = {"PRESTAGE_PULL_REQUEST": str(environment.pull_request.number)} if environment.pull_request else {}
+    return {
+        "PRESTAGE_SHA": environment.sha,
+        "PRESTAGE_ENVIRONMENT": environment.id,
+        "PRESTAGE_ENVIRONMENT_TYPE": environment.type,
+        "PRESTAGE_ADDRESS": environment.address,
+        **number,
+    }
+
+
+def _service(app: App, *, indexed: bool) -> dict[str, Any]:
+    http: dict[str, Any] = {} if indexed else {"http_options": _NO_INDEX}
+    check = {
+        "type": "http",
+        "port": app.port,
+        "method": "GET",
+        "path": app.health_path,
+        "interval": "10s",
+        "timeout": "5s",
+        "grace_period": "30s",
+    }
+    return {
+        "protocol": "tcp",
+        "internal_port": app.port,
+        "autostart": True,
+        "autostop": "stop",
+        "min_machines_running": 0,
+        "concurrency": {"type": "requests", "soft_limit": 20, "hard_limit": 50},
+        "ports": [
+            {"port": 80, "handlers": ["http"], "force_https": True, **http},
+            {"port": 443, "handlers": ["tls", "http"], **http},
+        ],
+        "checks": [check],
+    }
+
+
+@cache
+def _boot_script() -> str:
+    return base64.b64encode((Path(__file__).parent / "boot.sh").read_bytes()).decode()
