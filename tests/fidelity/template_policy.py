@@ -1,0 +1,280 @@
+"""What template.yaml keeps to: each check gives what is wrong with a template."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prestage.stage.template import Template
+from prestage_contracts import EVENTS
+
+WITHOUT_ARN = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+ROUTE_ONLY = re.compile(
+    r"\$context\.(path|customDomain|http|requestOverride|error\.message|authorizer)|querystring|body"
+)
+PUBLISHERS = {event.SOURCE for event in EVENTS.values()}
+
+type Problems = Iterator[str]
+type Check = Callable[[Template], Problems]
+
+
+# ---- Reading the template
+
+
+def of(template: Template, kind: str) -> dict[str, Any]:
+    found = template["Resources"].items()
+    return {name: resource["Properties"] for name, resource in found if resource["Type"] == f"AWS::{kind}"}
+
+
+def functions(template: Template) -> dict[str, Any]:
+    shared = template["Globals"]["Function"]
+    return {name: {**shared, **own} for name, own in of(template, "Serverless::Function").items()}
+
+
+def reactions(template: Template) -> dict[str, Any]:
+    polled = [(name, function, list(function["Events"].values())) for name, function in functions(template).items()]
+    return {
+        name: (function, events[0]["Properties"]) for name, function, events in polled if events[0]["Type"] == "SQS"
+    }
+
+
+def owner(function: Any) -> str:
+    return str(function["Handler"].split(".")[0])
+
+
+def referred(value: Any) -> str | None:
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
+            return name
+    return None
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(template: Template, role: Any) -> list[Any]:
+    policies = of(template, "IAM::Role").get(str(referred(role)), {}).get("Policies", [])
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def allowed(template: Template, function: Any, action: str) -> list[Any]:
+    """The function's statements with an action that begins so."""
+    found = statements(template, function["Role"])
+    return [statement for statement in found if any(kept.startswith(action) for kept in listed(statement["Action"]))]
+
+
+def resources(found: list[Any]) -> list[str | None]:
+    return [referred(resource) for statement in found for resource in listed(statement["Resource"])]
+
+
+# ---- The policy
+
+
+def each_function_has_its_own_role(template: Template) -> Problems:
+    roles = [referred(function.get("Role")) for function in functions(template).values()]
+    for name, function in functions(template).items():
+        role = referred(function.get("Role"))
+        if role not in of(template, "IAM::Role") or roles.count(role) > 1:
+            yield f"{name} has no role of its own"
+        if "Policies" in function or "ManagedPolicyArns" in of(template, "IAM::Role").get(str(role), {}):
+            yield f"{name} has rights from somewhere else than its role's own policy"
+
+
+def rights_are_exact(template: Template) -> Problems:
+    for name, function in functions(template).items():
+        for statement in statements(template, function["Role"]):
+            actions, targets = listed(statement["Action"]), listed(statement["Resource"])
+            if any("*" in action for action in actions):
+                yield f"{name} may do {actions}"
+            if not all(referred(target) for target in targets) and not WITHOUT_ARN.issuperset(actions):
+                yield f"{name} may do {actions} on {targets}"
+
+
+def functions_are_told_of_what_they_may_reach(template: Template) -> Problems:
+    reachable = {
+        **of(template, "DynamoDB::Table"),
+        **of(template, "SecretsManager::Secret"),
+        **of(template, "KMS::Key"),
+    }
+    for name, function in functions(template).items():
+        told = {referred(value) for value in function["Environment"]["Variables"].values()}
+        reached = {*resources(statements(template, function["Role"]))}
+        for resource in reachable.keys() & (told ^ reached):
+            yield f"{name} is told of {resource} or may reach it, not both"
+
+
+def secrets_have_few_readers(template: Template) -> Problems:
+    readers = {
+        "WebhookSecret": {"ingress"},
+        "GitHubAppSecret": {"comments", "source"},
+        "FlySecret": {"runtimes"},
+        "SecretsTable": {"vault"},
+        "BundlesTable": {"vault", "runtimes"},
+    }
+    for name, function in functions(template).items():
+        for resource in resources(statements(template, function["Role"])):
+            if owner(function) not in readers.get(str(resource), {owner(function)}):
+                yield f"{name} reads {resource}"
+
+
+def logs_are_kept_for_a_while(template: Template) -> Problems:
+    for name, group in of(template, "Logs::LogGroup").items():
+        if "RetentionInDays" not in group:
+            yield f"{name} keeps logs for ever"
+    groups = [referred(function["LoggingConfig"].get("LogGroup")) for function in functions(template).values()]
+    for name, function in functions(template).items():
+        group = referred(function["LoggingConfig"].get("LogGroup"))
+        if group not in of(template, "Logs::LogGroup") or groups.count(group) > 1:
+            yield f"{name} has no log group of its own"
+        if resources(allowed(template, function, "logs:")) != [group]:
+            yield f"{name} writes to other logs than its own"
+
+
+def messages_outlive_failures(template: Template) -> Problems:
+    queues = of(template, "SQS::Queue")
+    dead_letters = [referred(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")) for queue in queues.values()]
+    for name, (function, event) in reactions(template).items():
+        queue = queues[str(referred(event["Queue"]))]
+        dead_letter = referred(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn"))
+        if dead_letter not in queues or dead_letters.count(dead_letter) > 1:
+            yield f"{name} has no dead-letter queue of its own"
+        elif queues[dead_letter].get("MessageRetentionPeriod", 0) <= queue["MessageRetentionPeriod"]:
+            yield f"{name}'s dead letters are kept no longer than its messages"
+        if queue.get("VisibilityTimeout", 30) < 6 * function["Timeout"]:
+            yield f"{name}'s queue shows messages again before its retries are over"
+        if event.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name} fails whole batches"
+        if "MaximumConcurrency" not in event.get("ScalingConfig", {}):
+            yield f"{name} has no bound on its concurrency"
+        if resources(allowed(template, function, "sqs:")) != [referred(event["Queue"]), dead_letter]:
+            yield f"{name} may touch other queues than its own"
+    for name, queue in queues.items():
+        if not queue.get("SqsManagedSseEnabled"):
+            yield f"{name} is not encrypted"
+
+
+def messages_are_dead_letters_before_they_expire(template: Template) -> Problems:
+    for name, (_, event) in reactions(template).items():
+        queue = of(template, "SQS::Queue")[str(referred(event["Queue"]))]
+        longest = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+        if longest >= queue["MessageRetentionPeriod"]:
+            yield f"{name} may lose a message that its function never finishes"
+
+
+def rules_follow_the_contracts(template: Template) -> Problems:
+    for name, rule in of(template, "Events::Rule").items():
+        pattern = rule.get("EventPattern", {})
+        kinds = {event for event in EVENTS.values() if event.name() in pattern.get("detail-type", [])}
+        if {event.name() for event in kinds} != {*pattern.get("detail-type", ["nothing"])}:
+            yield f"{name} waits for an event that no contract has"
+        if {event.SOURCE for event in kinds} != {*pattern.get("source", [])}:
+            yield f"{name} waits for a source that does not state its events"
+        majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds}]
+        if pattern.get("detail", {}).get("metadata", {}).get("version") != majors:
+            yield f"{name} does not pin the major version"
+
+
+def rules_deliver_or_keep(template: Template) -> Problems:
+    queues = {referred(event["Queue"]) for _, event in reactions(template).values()}
+    for name, rule in of(template, "Events::Rule").items():
+        for target in rule["Targets"]:
+            undelivered = referred(target.get("DeadLetterConfig", {}).get("Arn"))
+            if referred(target["Arn"]) not in queues:
+                yield f"{name} sends to what no function reads"
+            if target.get("SqsParameters", {}).get("MessageGroupId") != "$.detail.metadata.group":
+                yield f"{name} sends to no fair queue"
+            if undelivered not in of(template, "SQS::Queue"):
+                yield f"{name} loses what it can't deliver"
+            for queue in (referred(target["Arn"]), undelivered):
+                if not lets_in(template, queue, name):
+                    yield f"{queue} does not let {name} in, and only it"
+
+
+def lets_in(template: Template, queue: str | None, rule: str) -> bool:
+    expected = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": [queue, "Arn"]},
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}},
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        },
+    }
+    policies = of(template, "SQS::QueuePolicy").values()
+    found = [policy["PolicyDocument"]["Statement"] for policy in policies if {"Ref": queue} in policy["Queues"]]
+    return found == [[expected]]
+
+
+def functions_state_facts_under_their_own_source(template: Template) -> Problems:
+    for name, function in functions(template).items():
+        source = f"prestage.{owner(function)}"
+        own = [{"StringEquals": {"events:source": source}}] if source in PUBLISHERS else []
+        if [statement.get("Condition") for statement in allowed(template, function, "events:")] != own:
+            yield f"{name} may state facts as somebody else, or not as itself"
+
+
+def the_bus_knows_who_owns_a_source(template: Template) -> Problems:
+    denials = [policy["Statement"] for policy in of(template, "Events::EventBusPolicy").values()]
+    if any(
+        (denial["Effect"], denial["Principal"], denial["Action"]) != ("Deny", "*", "events:PutEvents")
+        for denial in denials
+    ):
+        yield "the bus's policy does more than deny"
+    conditions = [denial["Condition"] for denial in denials]
+    for name, function in functions(template).items():
+        source = f"prestage.{owner(function)}"
+        only_itself = {
+            "ForAnyValue:StringEquals": {"events:source": source},
+            "ArnNotEquals": {"aws:PrincipalArn": function["Role"]},
+        }
+        if source in PUBLISHERS and only_itself not in conditions:
+            yield f"others than {name} may state facts as {source}"
+    rest = [found.get("ForAnyValue:StringNotEquals", {}).get("events:source", []) for found in conditions]
+    if not any({*sources} == PUBLISHERS for sources in rest):
+        yield "a source of Prestage's that nobody owns is free to use"
+
+
+def reactions_remember_under_their_own_name(template: Template) -> Problems:
+    for name, function in functions(template).items():
+        for statement in statements(template, function["Role"]):
+            keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            if referred(statement["Resource"]) == "MemoryTable" and keys != [f"{owner(function).upper()}#*"]:
+                yield f"{name} may change what others remember"
+
+
+def the_key_is_used_for_what_it_is_for(template: Template) -> Problems:
+    for name, function in functions(template).items():
+        for statement in allowed(template, function, "kms:"):
+            condition = statement.get("Condition", {})
+            keys = condition.get("ForAllValues:StringEquals", {}).get("kms:EncryptionContextKeys", [])
+            if not keys or condition.get("Null") != {f"kms:EncryptionContext:{key}": "false" for key in keys}:
+                yield f"{name} may use the key under any encryption context"
+    root = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    for name, key in of(template, "KMS::Key").items():
+        if [statement["Principal"] for statement in key["KeyPolicy"]["Statement"]] != [{"AWS": root}]:
+            yield f"{name} is given away past IAM"
+        if key.get("EnableKeyRotation") is not True:
+            yield f"{name} is never rotated"
+
+
+def what_cannot_be_made_again_is_kept(template: Template) -> Problems:
+    tables = of(template, "DynamoDB::Table")
+    lasting = {name for name, table in tables.items() if "TimeToLiveSpecification" not in table}
+    for name in [*lasting, *of(template, "KMS::Key"), *of(template, "SecretsManager::Secret")]:
+        resource = template["Resources"][name]
+        if {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")} != {"Retain"}:
+            yield f"{name} goes with the stack"
+    for name in lasting:
+        recovery = tables[name].get("PointInTimeRecoverySpecification", {})
+        if not (recovery.get("PointInTimeRecoveryEnabled") and tables[name].get("DeletionProtectionEnabled")):
+            yield f"{name} can be lost"
+
+
+def capabilities_stay_out_of_access_logs(template: Template) -> Problems:
+    for name, api in of(template, "Serverless::HttpApi").items():
+        logged = api.get("AccessLogSettings", {}).get("Format", "")
+        if "$context.routeKey" not in logged or ROUTE_ONLY.search(logged):
+            yield f"{name} logs more of a request than its route"
+        if not api.get("DefaultRouteSettings", {}).keys() >= {"ThrottlingRateLimit", "ThrottlingBurstLimit"}:
+            yield f"{name} is not throttled"
