@@ -1,0 +1,368 @@
+"""AWS, stood in for by moto: the tables, keys, queues and secrets of template.yaml.
+
+moto's event bus is not one, and its Lambda runs nothing: what those would do is described, for the stage to do.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import botocore.session
+import httpx
+from botocore.config import Config
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import sqs_backends
+
+from prestage.stage.aws_calls import Call, Recorded
+from prestage.stage.deployment import Deployment, Reader, Resource
+from prestage.stage.serve import Server
+from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, translate
+
+ACCOUNT = DEFAULT_ACCOUNT_ID
+REGION = "us-east-1"
+
+CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "stage", "AWS_SECRET_ACCESS_KEY": "stage"}
+"""Environment variables that let a client sign; moto takes any key."""
+
+
+class LocalAws:
+    """moto, served on 127.0.0.1, and empty at first. moto has one state per process: one of these at a time."""
+
+    def __init__(self, *, region: str = REGION) -> None:
+        self._recorded = Recorded(DomainDispatcherApplication(create_backend_app))
+        self._server = Server(self._recorded)
+        self.endpoint = self._server.url
+        self.region = region
+        self.session = _session(region)
+        self._clients: dict[str, Any] = {}
+        httpx.post(f"{self.endpoint}/moto-api/reset", trust_env=False, timeout=10).raise_for_status()
+
+    @property
+    def calls(self) -> list[Call]:
+        """What was asked so far, by whomever."""
+        return self._recorded.calls
+
+    def client(self, service: str) -> Any:
+        """The boto3 client for a service here. This machine's own AWS configuration has no say in it."""
+        if service not in self._clients:
+            config = Config(proxies={}, retries={"total_max_attempts": 1})
+            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]  # any service
+        return self._clients[service]
+
+    def deploy(
+        self,
+        template_path: Path,
+        parameters: Mapping[str, str],
+        *,
+        stack_name: str,
+        api_url: str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Deployment:
+        """Create what the template describes, and describe what only the stage can be.
+
+        Args:
+            template_path: the SAM template.
+            parameters: its parameters, where they are not to have their defaults.
+            stack_name: what every name begins with.
+            api_url: where the stage serves the HTTP API, without a slash at the end.
+            secrets: first values of secrets, by logical id; one without, and not generated, has no value.
+
+        Raises:
+            TemplateError: the template, or a parameter, is not what the stage can deploy.
+        """
+        template = load(template_path)
+        values = parameter_values(template, parameters)
+        translated = translate(template, values, self.session)
+        return _Stack(self, translated, values, name=stack_name, api_url=api_url, secrets=secrets or {}).deploy()
+
+    def next_visible(self, queue_urls: Sequence[str]) -> datetime | None:
+        """The next moment at which a message of these queues can be received that is hidden now, if there is one."""
+        names = {url.rpartition("/")[2] for url in queue_urls}
+        queues = sqs_backends[ACCOUNT][self.region].queues
+        messages = [message for name in names for message in list(queues[name]._messages)]  # noqa: SLF001  # SQS doesn't tell
+        hidden = [message.visible_at for message in messages if not message.visible]
+        return datetime.fromtimestamp(min(hidden) / 1000, UTC) if hidden else None
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _session(region: str) -> boto3.Session:
+    unset = (None, None, None, None)
+    nowhere = (None, None, os.devnull, None)
+    core = botocore.session.Session({"profile": unset, "config_file": nowhere, "credentials_file": nowhere})
+    core.set_credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+@dataclass(frozen=True)
+class _Physical:
+    ref: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Stack:
+    """One deployment. A resource is made when it is first referred to, so that nothing refers to what is not there."""
+
+    def __init__(
+        self,
+        aws: LocalAws,
+        template: Template,
+        parameters: Mapping[str, str],
+        *,
+        name: str,
+        api_url: str,
+        secrets: Mapping[str, str],
+    ) -> None:
+        self.client = aws.client
+        self.name = name
+        self.region = aws.region
+        self.api_url = api_url
+        self.secrets = secrets
+        self._template = template
+        self._intrinsics = Intrinsics({**parameters, **self._pseudo_parameters()}, _conditions(template), self._look_up)
+        self._physical: dict[str, _Physical | None] = {}
+        self._declared: Mapping[str, Mapping[str, Any]] = {
+            logical_id: resource for logical_id, resource in template["Resources"].items() if self._stands(resource)
+        }
+
+    def deploy(self) -> Deployment:
+        """Make everything; nothing, if there is a resource of a type that is not known."""
+        for logical_id, resource in self._declared.items():
+            _maker(logical_id, resource["Type"])
+        resources = [self._resource(logical_id) for logical_id in self._declared]
+        reader = Reader(resources)
+        outputs = self._outputs()
+        self._publish(outputs)
+        return Deployment(
+            stack_name=self.name,
+            account=ACCOUNT,
+            region=self.region,
+            functions=reader.functions(),
+            routes=reader.routes(),
+            rules=reader.rules(),
+            archives=reader.archives(),
+            outputs=outputs,
+        )
+
+    def properties(self, logical_id: str) -> Mapping[str, Any]:
+        """The resource's properties, resolved."""
+        properties: Mapping[str, Any] = self._intrinsics.resolve(self._declared[logical_id].get("Properties", {}))
+        return properties
+
+    def named(self, logical_id: str) -> str:
+        """The name that a resource is given which has none of its own."""
+        return f"{self.name}-{logical_id}"
+
+    def arn(self, service: str, rest: str) -> str:
+        """An ARN in the stage's account and region."""
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{rest}"
+
+    def _resource(self, logical_id: str) -> Resource:
+        made = self._make(logical_id)
+        kind = self._declared[logical_id]["Type"]
+        return Resource(logical_id, kind, self.properties(logical_id), made.ref, made.attributes)
+
+    def _make(self, logical_id: str) -> _Physical:
+        if logical_id not in self._declared:
+            raise TemplateError(f"the template has no resource or parameter {logical_id}")
+        if logical_id not in self._physical:
+            self._physical[logical_id] = None  # until it is made: whoever asks for it meanwhile goes in a circle
+            self._physical[logical_id] = _maker(logical_id, self._declared[logical_id]["Type"])(self, logical_id)
+        made = self._physical[logical_id]
+        if made is None:
+            raise TemplateError(f"{logical_id} refers to itself")
+        return made
+
+    def _look_up(self, logical_id: str, attribute: str | None) -> str:
+        made = self._make(logical_id)
+        if attribute is None:
+            return made.ref
+        if attribute not in made.attributes:
+            raise TemplateError(
+                f"{logical_id} has no attribute {attribute} on the stage: add it in prestage/stage/aws.py"
+            )
+        return made.attributes[attribute]
+
+    def _stands(self, declared: Mapping[str, Any]) -> bool:
+        return "Condition" not in declared or self._intrinsics.holds(declared["Condition"])
+
+    def _outputs(self) -> dict[str, str]:
+        declared = self._template.get("Outputs", {})
+        standing = {name: output for name, output in declared.items() if self._stands(output)}
+        return {name: str(self._intrinsics.resolve(output["Value"])) for name, output in standing.items()}
+
+    def _publish(self, outputs: Mapping[str, str]) -> None:
+        """Let DescribeStacks answer as it does for a stack that CloudFormation made."""
+        template = {"Resources": {}, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
+        self.client("cloudformation").create_stack(StackName=self.name, TemplateBody=json.dumps(template))
+
+    def _pseudo_parameters(self) -> dict[str, str]:
+        return {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": "aws",
+            "AWS::Region": self.region,
+            "AWS::StackId": self.arn("cloudformation", f"stack/{self.name}/stage"),
+            "AWS::StackName": self.name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+
+
+type _Maker = Callable[[_Stack, str], _Physical]
+
+
+def _conditions(template: Template) -> Mapping[str, Any]:
+    conditions: Mapping[str, Any] = template.get("Conditions", {})
+    return conditions
+
+
+def _only(logical_id: str, properties: Mapping[str, Any], known: set[str]) -> None:
+    unknown = properties.keys() - known
+    if unknown:
+        raise TemplateError(
+            f"the stage knows no {', '.join(sorted(unknown))} of {logical_id}: add it in prestage/stage/aws.py"
+        )
+
+
+_TABLE_SETTINGS = {"AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled", "KeySchema"}
+_TABLE_LATER = {"PointInTimeRecoverySpecification", "TimeToLiveSpecification"}
+
+
+def _table(stack: _Stack, logical_id: str) -> _Physical:
+    properties = stack.properties(logical_id)
+    _only(logical_id, properties, _TABLE_SETTINGS | _TABLE_LATER)
+    client, name = stack.client("dynamodb"), stack.named(logical_id)
+    settings = {setting: value for setting, value in properties.items() if setting in _TABLE_SETTINGS}
+    table = client.create_table(TableName=name, **settings)["TableDescription"]
+    if recovery := properties.get("PointInTimeRecoverySpecification"):
+        client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+    if expiry := properties.get("TimeToLiveSpecification"):
+        client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+    return _Physical(name, {"Arn": table["TableArn"]})
+
+
+def _key(stack: _Stack, logical_id: str) -> _Physical:
+    properties = stack.properties(logical_id)
+    _only(logical_id, properties, {"Description", "EnableKeyRotation", "KeyPolicy"})
+    client = stack.client("kms")
+    policy = json.dumps(properties["KeyPolicy"])
+    key = client.create_key(Description=properties.get("Description", ""), Policy=policy)["KeyMetadata"]
+    if properties.get("EnableKeyRotation"):
+        client.enable_key_rotation(KeyId=key["KeyId"])
+    return _Physical(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
+
+
+def _key_alias(stack: _Stack, logical_id: str) -> _Physical:
+    properties = stack.properties(logical_id)
+    stack.client("kms").create_alias(**properties)
+    return _Physical(properties["AliasName"])
+
+
+def _queue(stack: _Stack, logical_id: str) -> _Physical:
+    client, name = stack.client("sqs"), stack.named(logical_id)
+    attributes = {setting: json.dumps(value) for setting, value in stack.properties(logical_id).items()}
+    url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return _Physical(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
+
+
+def _secret(stack: _Stack, logical_id: str) -> _Physical:
+    properties = stack.properties(logical_id)
+    _only(logical_id, properties, {"Description", "GenerateSecretString"})
+    client = stack.client("secretsmanager")
+    given = stack.secrets.get(logical_id)
+    if given is None and "GenerateSecretString" in properties:
+        given = client.get_random_password(**properties["GenerateSecretString"])["RandomPassword"]
+    value = {} if given is None else {"SecretString": given}
+    secret = client.create_secret(Name=stack.named(logical_id), Description=properties.get("Description", ""), **value)
+    return _Physical(secret["ARN"], {"Id": secret["ARN"]})
+
+
+def _bus(stack: _Stack, logical_id: str) -> _Physical:
+    name = stack.properties(logical_id)["Name"]
+    return _Physical(name, {"Name": name, "Arn": stack.arn("events", f"event-bus/{name}")})
+
+
+def _rule(stack: _Stack, logical_id: str) -> _Physical:
+    bus, name = stack.properties(logical_id)["EventBusName"], stack.named(logical_id)
+    return _Physical(f"{bus}|{name}", {"Arn": stack.arn("events", f"rule/{bus}/{name}")})
+
+
+def _api(stack: _Stack, logical_id: str) -> _Physical:
+    return _Physical(stack.named(logical_id), {"ApiEndpoint": stack.api_url})
+
+
+def _described(service: str, resource: str) -> _Maker:
+    """Makes what has a name and an ARN, and is the stage's to do."""
+
+    def make(stack: _Stack, logical_id: str) -> _Physical:
+        name = stack.named(logical_id)
+        return _Physical(name, {"Arn": stack.arn(service, resource.format(name))})
+
+    return make
+
+
+def _role(stack: _Stack, logical_id: str) -> _Physical:
+    return _Physical(stack.named(logical_id), {"Arn": f"arn:aws:iam::{ACCOUNT}:role/{stack.named(logical_id)}"})
+
+
+def _without_meaning(stack: _Stack, logical_id: str) -> _Physical:
+    return _Physical(stack.named(logical_id))
+
+
+_IN_MOTO: Mapping[str, _Maker] = {
+    "AWS::DynamoDB::Table": _table,
+    "AWS::KMS::Alias": _key_alias,
+    "AWS::KMS::Key": _key,
+    "AWS::SecretsManager::Secret": _secret,
+    "AWS::SQS::Queue": _queue,
+}
+
+_ON_THE_STAGE: Mapping[str, _Maker] = {
+    "AWS::ApiGatewayV2::Api": _api,
+    "AWS::Events::Archive": _described("events", "archive/{}"),
+    "AWS::Events::EventBus": _bus,
+    "AWS::Events::Rule": _rule,
+    "AWS::Lambda::EventSourceMapping": _without_meaning,
+    "AWS::Lambda::Function": _described("lambda", "function:{}"),
+}
+
+_WITHOUT_LOCAL_MEANING: Mapping[str, _Maker] = {
+    "AWS::ApiGatewayV2::Stage": _without_meaning,
+    "AWS::CloudFormation::Stack": _without_meaning,
+    "AWS::CloudWatch::Alarm": _without_meaning,
+    "AWS::EventSchemas::Registry": _without_meaning,
+    "AWS::EventSchemas::Schema": _without_meaning,
+    "AWS::Events::EventBusPolicy": _without_meaning,
+    "AWS::IAM::Role": _role,
+    "AWS::Lambda::Permission": _without_meaning,
+    "AWS::Logs::LogGroup": _described("logs", "log-group:{}:*"),
+    "AWS::SQS::QueuePolicy": _without_meaning,
+}
+
+_MAKERS: Mapping[str, _Maker] = {**_IN_MOTO, **_ON_THE_STAGE, **_WITHOUT_LOCAL_MEANING}
+
+
+def _maker(logical_id: str, kind: str) -> _Maker:
+    if kind not in _MAKERS:
+        raise TemplateError(
+            f"{logical_id} is a {kind}, which the stage does not know: "
+            "add it to _IN_MOTO, _ON_THE_STAGE or _WITHOUT_LOCAL_MEANING in prestage/stage/aws.py"
+        )
+    return _MAKERS[kind]

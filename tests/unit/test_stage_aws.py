@@ -1,0 +1,351 @@
+"""The real template, deployed into moto, and what is refused."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prestage.stage.aws import ACCOUNT, LocalAws
+from prestage.stage.deployment import Deployment, Route
+from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, parse
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+API_URL = "http://127.0.0.1:8080"
+REACTIONS = ("Environments", "Vault", "Comments", "Runtimes")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def deployment(aws: LocalAws) -> Deployment:
+    parameters = {"FlyApiUrl": "http://127.0.0.1:4280/v1", "ArchiveRetentionDays": "7"}
+    secrets = {"WebhookSecret": "It's a Secret to Everybody"}
+    return aws.deploy(TEMPLATE, parameters, stack_name="preview", api_url=API_URL, secrets=secrets)
+
+
+@pytest.fixture
+def stack_name(tmp_path: Path) -> str:
+    return tmp_path.name.replace("_", "-")
+
+
+@pytest.fixture
+def deploy(aws: LocalAws, tmp_path: Path, stack_name: str) -> Callable[[Template], Deployment]:
+    def deploy_template(template: Template) -> Deployment:
+        path = tmp_path / "template.yaml"
+        path.write_text(yaml.safe_dump(template))
+        return aws.deploy(path, {}, stack_name=stack_name, api_url=API_URL)
+
+    return deploy_template
+
+
+# ---- What is there
+
+
+@pytest.mark.parametrize("table", ["RecordsTable", "SecretsTable", "BundlesTable", "MemoryTable"])
+def test_every_table_is_keyed_by_pk_and_sk(aws: LocalAws, deployment: Deployment, table: str) -> None:
+    found = aws.client("dynamodb").describe_table(TableName=deployment.outputs[table])["Table"]
+    assert [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
+
+
+@pytest.mark.parametrize("table", ["RecordsTable", "SecretsTable"])
+def test_lasting_tables_can_be_neither_deleted_nor_lost(aws: LocalAws, deployment: Deployment, table: str) -> None:
+    client, name = aws.client("dynamodb"), deployment.outputs[table]
+    backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert client.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+@pytest.mark.parametrize("table", ["BundlesTable", "MemoryTable"])
+def test_passing_tables_forget_by_expires_at(aws: LocalAws, deployment: Deployment, table: str) -> None:
+    found = aws.client("dynamodb").describe_time_to_live(TableName=deployment.outputs[table])
+    assert found["TimeToLiveDescription"] == {"AttributeName": "expires_at", "TimeToLiveStatus": "ENABLED"}
+
+
+@pytest.mark.parametrize("reaction", REACTIONS)
+def test_the_queue_of_a_reaction_gives_up_into_its_dead_letter_queue(
+    aws: LocalAws, deployment: Deployment, reaction: str
+) -> None:
+    function = deployment.function(f"{reaction}Function")
+    asked = {"QueueUrl": function.queue_url, "AttributeNames": ["All"]}
+    attributes = aws.client("sqs").get_queue_attributes(**asked)["Attributes"]
+    assert json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"].endswith(f"-{reaction}DeadLetterQueue")
+    assert attributes["QueueArn"] == function.queue_arn
+    assert [int(attributes["VisibilityTimeout"]), function.visibility] == [6 * function.timeout] * 2
+    assert function.environment["QUEUE_URL"] == function.queue_url
+
+
+def test_queues_take_message_groups(aws: LocalAws, deployment: Deployment) -> None:
+    sqs, url = aws.client("sqs"), deployment.outputs["VaultDeliveryDeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="42")
+    [message] = sqs.receive_message(QueueUrl=url, AttributeNames=["MessageGroupId"])["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == "42"
+
+
+def test_the_key_rotates_and_has_an_alias(aws: LocalAws, deployment: Deployment) -> None:
+    kms = aws.client("kms")
+    assert kms.describe_key(KeyId="alias/preview")["KeyMetadata"]["Arn"] == deployment.outputs["KeyArn"]
+    assert kms.get_key_rotation_status(KeyId=deployment.outputs["KeyArn"])["KeyRotationEnabled"]
+
+
+def test_secrets_have_the_given_value_a_generated_one_or_none(aws: LocalAws, deployment: Deployment) -> None:
+    client = aws.client("secretsmanager")
+
+    def value(output: str) -> str:
+        return str(client.get_secret_value(SecretId=deployment.outputs[output])["SecretString"])
+
+    assert value("WebhookSecretArn") == "It's a Secret to Everybody"
+    assert len(value("StackKeyArn")) == 64
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        value("FlySecretArn")
+
+
+def test_the_stack_tells_its_outputs_as_cloudformation_does(aws: LocalAws, deployment: Deployment) -> None:
+    [stack] = aws.client("cloudformation").describe_stacks(StackName="preview")["Stacks"]
+    told = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    assert told == deployment.outputs
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+
+
+# ---- What is described
+
+
+def test_functions_are_described_with_their_environment_resolved(deployment: Deployment) -> None:
+    runtimes = deployment.function("RuntimesFunction")
+    assert runtimes.handler == "runtimes.converge.handler"
+    assert (runtimes.timeout, runtimes.memory_mb, runtimes.role_logical_id) == (120, 512, "RuntimesRole")
+    assert (runtimes.batch_size, runtimes.maximum_concurrency) == (1, 5)
+    assert runtimes.environment["SOURCE_URL"] == f"{API_URL}/source"
+    assert runtimes.environment["FLY_API_URL"] == "http://127.0.0.1:4280/v1"
+    assert runtimes.environment["RECORDS_TABLE"] == deployment.outputs["RecordsTable"]
+    values = [value for function in deployment.functions for value in function.environment.values()]
+    assert {type(value) for value in values} == {str}
+    assert not [value for value in values if "${" in value]
+
+
+def test_a_function_that_no_queue_invokes_has_none(deployment: Deployment) -> None:
+    ingress = deployment.function("IngressFunction")
+    assert (ingress.queue_arn, ingress.queue_url, ingress.batch_size, ingress.visibility) == (None, None, None, None)
+
+
+def test_functions_publish_what_their_role_says(deployment: Deployment) -> None:
+    published = {function.logical_id: function.publishes for function in deployment.functions}
+    assert published.pop("SourceFunction") == ()
+    assert published == {name: (f"prestage.{name.removesuffix('Function').lower()}",) for name in published}
+
+
+def test_routes_lead_to_functions(deployment: Deployment) -> None:
+    assert {*deployment.routes} == {
+        Route("POST", "/webhooks/github", "IngressFunction"),
+        Route("GET", "/source/{capability}", "SourceFunction"),
+    }
+
+
+def test_rules_say_what_they_match_and_where_it_goes(deployment: Deployment) -> None:
+    rules = {rule.name: rule for rule in deployment.rules}
+    assert rules.keys() == {f"preview-{reaction}Rule" for reaction in REACTIONS}
+    rule = rules["preview-RuntimesRule"]
+    assert rule.pattern["detail"] == {"metadata": {"version": [{"prefix": "1."}]}}
+    assert (rule.bus, rule.enabled) == ("preview", True)
+    assert rule.arn == f"arn:aws:events:us-east-1:{ACCOUNT}:rule/preview/preview-RuntimesRule"
+    [target] = rule.targets
+    assert target.arn == deployment.function("RuntimesFunction").queue_arn
+    assert target.message_group == "$.detail.metadata.group"
+    assert target.dead_letter_arn == f"arn:aws:sqs:us-east-1:{ACCOUNT}:preview-RuntimesDeliveryDeadLetterQueue"
+
+
+def test_the_archive_keeps_what_prestage_states(deployment: Deployment) -> None:
+    [archive] = deployment.archives
+    assert (archive.bus, archive.retention_days) == ("preview", 7)
+    assert archive.pattern == {"source": [{"prefix": "prestage."}]}
+
+
+def test_the_aws_configuration_of_this_machine_has_no_say(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile mine]\nregion = eu-west-3\nendpoint_url = http://192.0.2.1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1")
+    client = aws.client("sts")
+    assert (client.meta.endpoint_url, client.meta.region_name) == (aws.endpoint, "us-east-1")
+    assert client.get_caller_identity()["Account"] == ACCOUNT
+
+
+# ---- What is refused, or left out
+
+
+def test_a_resource_of_an_unknown_type_is_refused_before_anything_is_made(
+    aws: LocalAws, deploy: Callable[[Template], Deployment], stack_name: str
+) -> None:
+    template = load(TEMPLATE)
+    template["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {}}
+    with pytest.raises(TemplateError, match=r"Topic is a AWS::SNS::Topic.*add it to _IN_MOTO.*prestage/stage/aws.py"):
+        deploy(template)
+    tables = aws.client("dynamodb").list_tables()["TableNames"]
+    assert not [name for name in tables if name.startswith(stack_name)]
+
+
+def test_a_resource_whose_condition_does_not_hold_is_left_out(deploy: Callable[[Template], Deployment]) -> None:
+    template: Template = {
+        "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}, "Always": {"Fn::Not": [{"Condition": "Never"}]}},
+        "Resources": {
+            "Kept": {"Type": "AWS::SQS::Queue", "Condition": "Always"},
+            "Left": {"Type": "AWS::SNS::Topic", "Condition": "Never"},
+        },
+        "Outputs": {"Queue": {"Value": {"Ref": "Kept"}}, "Topic": {"Value": {"Ref": "Left"}, "Condition": "Never"}},
+    }
+    assert deploy(template).outputs.keys() == {"Queue"}
+
+
+def test_a_circle_of_references_is_refused(deploy: Callable[[Template], Deployment]) -> None:
+    def queue(other: str) -> dict[str, Any]:
+        redrive = {"deadLetterTargetArn": {"Fn::GetAtt": [other, "Arn"]}, "maxReceiveCount": 3}
+        return {"Type": "AWS::SQS::Queue", "Properties": {"RedrivePolicy": redrive}}
+
+    with pytest.raises(TemplateError, match="One refers to itself"):
+        deploy({"Resources": {"One": queue("Other"), "Other": queue("One")}})
+
+
+@pytest.mark.parametrize(
+    ("resource", "change", "problem"),
+    [
+        ("VaultRule", {"Targets": [{"Id": "a", "Arn": "b", "InputPath": "$.detail"}]}, "knows no InputPath"),
+        ("RecordsTable", {"GlobalSecondaryIndexes": []}, "knows no GlobalSecondaryIndexes of RecordsTable"),
+        ("WebhookSecret", {"KmsKeyId": "a"}, "knows no KmsKeyId of WebhookSecret"),
+        ("Key", {"MultiRegion": True}, "knows no MultiRegion of Key"),
+        ("KeyAlias", {"TargetKeyId": {"Ref": "Nothing"}}, "no resource or parameter Nothing"),
+        ("KeyAlias", {"TargetKeyId": {"Fn::GetAtt": ["Key", "Size"]}}, "Key has no attribute Size"),
+    ],
+)
+def test_what_the_stage_could_only_do_wrong_is_refused(
+    deploy: Callable[[Template], Deployment], resource: str, change: dict[str, Any], problem: str
+) -> None:
+    template = load(TEMPLATE)
+    template["Resources"][resource]["Properties"].update(change)
+    with pytest.raises(TemplateError, match=problem):
+        deploy(template)
+
+
+def test_a_queue_polled_without_partial_batches_is_refused(deploy: Callable[[Template], Deployment]) -> None:
+    template = load(TEMPLATE)
+    event = template["Resources"]["VaultFunction"]["Properties"]["Events"]["Queue"]["Properties"]
+    del event["FunctionResponseTypes"]
+    with pytest.raises(TemplateError, match="only with ReportBatchItemFailures"):
+        deploy(template)
+
+
+# ---- Parameters and intrinsic functions
+
+PARAMETERS: Template = {
+    "Resources": {},
+    "Parameters": {
+        "Word": {"Type": "String", "Default": "a", "AllowedPattern": "^[a-z]+$"},
+        "Days": {"Type": "Number", "Default": 3, "MinValue": 1, "MaxValue": 5},
+        "Kind": {"Type": "String", "Default": "x", "AllowedValues": ["x", "y"]},
+        "Flag": {"Type": "String", "Default": True},
+    },
+}
+
+
+def test_parameters_have_their_defaults_as_text() -> None:
+    assert parameter_values(PARAMETERS, {"Kind": "y"}) == {"Word": "a", "Days": "3", "Kind": "y", "Flag": "true"}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"Wrod": "a"}, "no parameter Wrod"),
+        ({"Word": "A"}, "Word must match"),
+        ({"Word": "a\n"}, "Word must match"),
+        ({"Days": "six"}, "Days is a number"),
+        ({"Days": "6"}, "Days lies from 1 to 5"),
+        ({"Kind": "z"}, "Kind is one of x, y"),
+    ],
+)
+def test_parameters_that_cloudformation_would_refuse_are_refused(given: dict[str, str], problem: str) -> None:
+    with pytest.raises(TemplateError, match=problem):
+        parameter_values(PARAMETERS, given)
+
+
+def test_a_parameter_without_default_needs_a_value() -> None:
+    with pytest.raises(TemplateError, match="Needed needs a value"):
+        parameter_values({"Parameters": {"Needed": {"Type": "String"}}}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("GitHubApiUrl", "http://127.0.0.1:8081", "http://api.github.com"),
+        ("GitHubApiUrl", "https://github.example.com/api/v3", "https://github.example.com/api/v3/"),
+        ("PreviewAddress", "http://{fly_app}.fly.localhost:4280", "http://{fly_app}.fly.dev"),
+        ("PreviewAddress", "https://{fly_app}.previews.example.com", "https://previews.example.com"),
+        ("FlyAppPrefix", "acme-1", "1-acme"),
+    ],
+)
+def test_the_parameters_of_the_template_take_what_is_safe(name: str, good: str, bad: str) -> None:
+    template = load(TEMPLATE)
+    assert parameter_values(template, {name: good})[name] == good
+    with pytest.raises(TemplateError, match=f"{name} must match"):
+        parameter_values(template, {name: bad})
+
+
+CONDITIONS = {
+    "Same": {"Fn::Equals": [{"Ref": "Word"}, "a"]},
+    "Other": {"Fn::Not": [{"Condition": "Same"}]},
+    "Both": {"Fn::And": [{"Condition": "Same"}, {"Condition": "Other"}]},
+    "Either": {"Fn::Or": [{"Condition": "Other"}, {"Condition": "Same"}]},
+    "Flag": {"Fn::Equals": ["true", True]},
+}
+
+
+def resolver() -> Intrinsics:
+    values = {"Word": "a", "AWS::Region": "us-east-1", "List": "x,y"}
+    return Intrinsics(values, CONDITIONS, lambda resource, attribute: f"<{resource} {attribute}>")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("!Ref Word", "a"),
+        ("!Ref Queue", "<Queue None>"),
+        ("!GetAtt Queue.Arn", "<Queue Arn>"),
+        ("!GetAtt [Stack, Outputs.Url]", "<Stack Outputs.Url>"),
+        ("{ Fn::GetAtt: Stack.Outputs.Url }", "<Stack Outputs.Url>"),
+        ('!Sub "${Word}/${Queue.Arn}/${AWS::Region}/${!Word}"', "a/<Queue Arn>/us-east-1/${Word}"),
+        ('!Sub ["${Own}-${Word}", { Own: !GetAtt Queue.Arn }]', "<Queue Arn>-a"),
+        ('!Join ["-", [!Ref Word, 1, !Ref AWS::NoValue, true]]', "a-1-true"),
+        ('!Select [1, !Split [",", !Ref List]]', "y"),
+        ("!If [Same, !Ref Word, other]", "a"),
+        ("!If [Both, one, !If [Either, two, three]]", "two"),
+        ("!If [Flag, one, two]", "one"),
+        ("{ kept: !If [Other, 1, !Ref AWS::NoValue], list: [!Ref AWS::NoValue, 2] }", {"list": [2]}),
+        ("{ Condition: { StringEquals: { a: !Ref Word } } }", {"Condition": {"StringEquals": {"a": "a"}}}),
+    ],
+)
+def test_intrinsic_functions_mean_what_they_mean_to_cloudformation(written: str, meant: Any) -> None:
+    value = parse(f"Resources: {{ Value: {written} }}")["Resources"]["Value"]
+    assert resolver().resolve(value) == meant
+
+
+def test_an_unknown_intrinsic_function_is_refused() -> None:
+    with pytest.raises(TemplateError, match="Fn::ImportValue is not resolved here"):
+        resolver().resolve({"a": [{"Fn::ImportValue": "b"}]})
+
+
+def test_an_unknown_condition_is_refused() -> None:
+    with pytest.raises(TemplateError, match="no condition Maybe"):
+        resolver().resolve({"Fn::If": ["Maybe", 1, 2]})
+
+
+def test_a_document_that_is_no_template_is_refused() -> None:
+    with pytest.raises(TemplateError, match="has Resources"):
+        parse("- a\n- b\n")
