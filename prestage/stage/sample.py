@@ -1,0 +1,62 @@
+"""A small application in a real git repository, for the demo and the tests."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_SERVER = Path(__file__).parent / "demo_app" / "server.py"
+_AUTHOR = {
+    "GIT_AUTHOR_NAME": "Octo Cat",
+    "GIT_AUTHOR_EMAIL": "octocat@example.com",
+    "GIT_COMMITTER_NAME": "Octo Cat",
+    "GIT_COMMITTER_EMAIL": "octocat@example.com",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+}
+
+
+@dataclass(frozen=True)
+class SampleRepository:
+    """A git repository at `path`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "SampleRepository":
+        """Make it, with the sample application on the branch `main`."""
+        path.mkdir(parents=True)
+        created = cls(path)
+        created.git("init", "--quiet", "--initial-branch=main")
+        shutil.copy(_SERVER, path / "server.py")
+        created.commit({"headline.txt": "Hello from main\n", "colour.txt": "black\n"}, "A page")
+        return created
+
+    def branch(self, name: str, files: Mapping[str, str]) -> str:
+        """Make a branch off main with one commit that writes `files`. Gives its SHA."""
+        self.git("checkout", "--quiet", "-B", name, "main")
+        sha = self.commit(files, f"Change {', '.join(files)}")
+        self.git("checkout", "--quiet", "main")
+        return sha
+
+    def commit(self, files: Mapping[str, str], message: str) -> str:
+        """Commit `files` and all else that changed to the branch that is checked out. Gives the SHA."""
+        for name, text in files.items():
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def git(self, *arguments: str) -> str:
+        """Run git here. Gives its output without the last line feed."""
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.path), **_AUTHOR},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()

@@ -1,0 +1,234 @@
+"""The local stage: template.yaml, deployed to this machine, with stand-ins for what is outside.
+
+See docs/architecture.md.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from prestage.stack import Stack
+from prestage.stage import bus_http, gateway
+from prestage.stage.aws import ACCOUNT, REGION, LocalAws
+from prestage.stage.aws_calls import Recorded
+from prestage.stage.bus import Bus, Delivery
+from prestage.stage.deployment import DeployedFunction
+from prestage.stage.fly import FlyStandIn
+from prestage.stage.github import GitHubStandIn
+from prestage.stage.lambdas import Lambdas
+from prestage.stage.poller import Poller
+from prestage.stage.serve import Server
+from prestage.stage.time_travel import TimeTravel
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STACK_NAME = "prestage"
+APP_SLUG = "prestage-stage"
+ORGANIZATION = "stage"
+_APP_ID = "4711"
+_RSA_BITS = 2048
+
+
+class _Later:
+    """A WSGI application that is known after its address is."""
+
+    application: "WSGIApplication"
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return self.application(environ, start_response)
+
+
+class Stage:
+    """Everything, from construction until `close`.
+
+    Args:
+        template: the SAM template to deploy; `services/` is beside it.
+        parameters: of the template, where they are not to have the stage's values.
+        log: is given each line that a function logs, with its logical id.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        log: Callable[[str, str], None] | None = None,
+    ) -> None:
+        with ExitStack() as parts:
+            self._parts = parts
+            self._build(template, parameters or {}, log)
+            self._parts = parts.pop_all()
+
+    def _build(self, template: Path, parameters: Mapping[str, str], log: Callable[[str, str], None] | None) -> None:
+        enter = self._parts.enter_context
+        self.folder = Path(tempfile.mkdtemp(prefix="prestage-stage-"))
+        self._parts.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.time = TimeTravel()
+        self._parts.callback(self.time.close)
+        self.aws = enter(LocalAws())
+        routes = _Later()
+        self.gateway = enter(Server(routes))
+        self._stand_in_for_github()
+        self._stand_in_for_fly()
+        self.deployment = self.aws.deploy(
+            template,
+            {**self._parameters(), **parameters},
+            stack_name=STACK_NAME,
+            api_url=self.gateway.url,
+            secrets=self.secrets,
+        )
+        self._run_functions(template.resolve().parent / "services", log)
+        routes.application = gateway.application(self.deployment.routes, self.lambdas.invoke)
+        self.stack = Stack.named(STACK_NAME, self.aws.client)
+
+    def _stand_in_for_github(self) -> None:
+        private_key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+        self.private_key = private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        ).decode()
+        public_key = private_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.webhook_secret = secrets.token_hex(20)
+        self.github = GitHubStandIn(
+            app_id=_APP_ID,
+            slug=APP_SLUG,
+            public_key_pem=public_key.decode(),
+            webhook_secret=self.webhook_secret,
+            webhook_url=f"{self.gateway.url}/webhooks/github",
+        )
+        self.github_server = self._parts.enter_context(Server(self.github.application()))
+
+    def _stand_in_for_fly(self) -> None:
+        self.fly_token = f"fm2_{secrets.token_hex(20)}"
+        self.fly = self._parts.enter_context(
+            FlyStandIn(
+                token=self.fly_token,
+                organization=ORGANIZATION,
+                root=self.folder / "fly",
+                path_prefix=[str(Path(sys.executable).parent)],
+            )
+        )
+        self.fly_server = self._parts.enter_context(Server(self.fly.application()))
+        self.fly_edge = self._parts.enter_context(Server(self.fly.edge()))
+
+    def _parameters(self) -> dict[str, str]:
+        return {
+            "Architecture": "arm64" if os.uname().machine in {"arm64", "aarch64"} else "x86_64",
+            "GitHubApiUrl": self.github_server.url,
+            "FlyApiUrl": f"{self.fly_server.url}/v1",
+            "FlyOrganization": ORGANIZATION,
+            "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
+        }
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The operator's secrets, by logical id."""
+        credentials = {"app_id": _APP_ID, "slug": APP_SLUG, "private_key": self.private_key}
+        return {
+            "WebhookSecret": self.webhook_secret,
+            "GitHubAppSecret": json.dumps(credentials),
+            "FlySecret": self.fly_token,
+        }
+
+    def _run_functions(self, services: Path, log: Callable[[str, str], None] | None) -> None:
+        self._queues: Any = self.aws.client("sqs")
+        self._queue_urls: dict[str, str] = {}
+        self.bus = Bus(
+            name=self.deployment.outputs["BusName"],
+            account=ACCOUNT,
+            region=REGION,
+            deliver=self._deliver,
+            may_publish=self._may_publish,
+        )
+        for rule in self.deployment.rules:
+            self.bus.put_rule(rule)
+        for archive in self.deployment.archives:
+            self.bus.put_archive(archive)
+        self.bus_calls = Recorded(bus_http.application(self.bus))
+        self.bus_server = self._parts.enter_context(Server(self.bus_calls))
+        self.lambdas = Lambdas(
+            self.deployment.functions,
+            services=services,
+            endpoints={"AWS_ENDPOINT_URL": self.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": self.bus_server.url},
+            region=REGION,
+            time=self.time,
+            log=log,
+        )
+        self._parts.callback(self.lambdas.close)
+        self.poller = Poller(self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible)
+        self._parts.callback(self.poller.stop)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        group = {"MessageGroupId": delivery.message_group_id} if delivery.message_group_id else {}
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in delivery.attributes.items()}
+        self._queues.send_message(
+            QueueUrl=self.queue_url(delivery.queue_arn),
+            MessageBody=delivery.body,
+            MessageAttributes=attributes,
+            **group,
+        )
+        self.poller.wake(delivery.queue_arn)
+
+    def queue_url(self, queue_arn: str) -> str:
+        """The URL of the queue with that ARN."""
+        if queue_arn not in self._queue_urls:
+            found = self._queues.get_queue_url(QueueName=queue_arn.rpartition(":")[2])
+            self._queue_urls[queue_arn] = found["QueueUrl"]
+        return self._queue_urls[queue_arn]
+
+    def _may_publish(self, access_key_id: str, source: str) -> bool:
+        """What the bus policy and the roles say: a source belongs to the one function that owns it."""
+        owner: DeployedFunction | None = self.lambdas.owner(access_key_id)
+        if owner is not None:
+            return source in owner.publishes
+        return not source.startswith("prestage.")
+
+    def settle(self, *, parallel: bool = False) -> None:
+        """Let the functions work until no message is there to be received now."""
+        self.poller.settle(parallel=parallel)
+
+    def settle_through(self, at_most: timedelta) -> None:
+        """Let the functions work, and time pass to each moment at which one has waited enough, at most that much."""
+        until = self.time.now() + at_most
+        self.settle()
+        while (then := self.poller.hidden()) is not None and then <= until:
+            self.time.advance(max(then - self.time.now(), timedelta(0)) + timedelta(milliseconds=50))
+            self.settle()
+
+    def fetch(self, address: str, path: str = "/") -> httpx.Response:
+        """GET a preview, by its address, as a browser would that resolves *.localhost to this machine."""
+        url = httpx.URL(address)
+        return httpx.get(
+            f"http://127.0.0.1:{url.port}{path}",
+            headers={"Host": url.netloc.decode()},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """End every function, machine and server, and remove what they wrote."""
+        self.fly.close()  # first, so that no machine asks a function that is gone
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

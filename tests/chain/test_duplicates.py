@@ -1,0 +1,109 @@
+"""Whatever comes twice changes nothing the second time."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.chain.world import FOR_A_WHILE, MAIN_JOB, Place, assert_completed
+
+
+def everything(place: Place) -> object:
+    """All that there is about a repository."""
+    machines = [(machine.id, machine.describe()["instance_id"]) for machine in place.stage.fly.machines()]
+    return (place.records(), place.comments(), place.fly_apps(), machines, place.names(), place.comment_writes())
+
+
+def test_a_redelivered_webhook_changes_nothing(place: Place) -> None:
+    place.run()
+    before = everything(place)
+    again = place.stage.github.redeliver(place.stage.github.deliveries[-1])
+    place.stage.settle()
+    assert again.status == 202
+    assert everything(place) == before
+    assert_completed(place)
+
+
+def test_the_same_body_under_a_new_delivery_id_changes_nothing(place: Place) -> None:
+    place.run()
+    before = everything(place)
+    replayed = place.stage.github.deliver(place.stage.github.deliveries[-1].body)
+    place.stage.settle()
+    assert replayed.status == 202
+    assert everything(place) == before
+
+
+def test_a_replay_that_the_memory_has_forgotten_changes_nothing(place: Place) -> None:
+    place.run()
+    before = (place.records(), place.comments(), place.machine_ids(), place.comment_writes())
+    table = place.stage.deployment.outputs["MemoryTable"]
+    client = place.stage.aws.client("dynamodb")
+    for item in client.scan(TableName=table)["Items"]:
+        client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+    place.stage.github.deliver(place.stage.github.deliveries[-1].body)
+    place.stage.settle()
+    assert (place.records(), place.comments(), place.machine_ids(), place.comment_writes()) == before
+    ids = [fact["detail"]["metadata"]["event_id"] for fact in place.facts()]
+    assert len(set(ids)) == len(MAIN_JOB)
+
+
+def test_an_older_webhook_that_comes_after_a_newer_one_changes_nothing(place: Place) -> None:
+    number = place.open()
+    opened = place.stage.github.deliveries[-1]
+    sha = place.commit(**{"headline.txt": "Newer\n"})
+    place.stage.github.close_pull_request(place.full_name, number)
+    place.stage.github.reopen_pull_request(place.full_name, number)
+    place.stage.settle()
+    older = json.loads(opened.body)
+    older["pull_request"]["title"] = "the same moment, other words"
+    place.stage.github.deliver(older)
+    place.stage.settle()
+    assert place.environment().sha == sha
+    assert place.shown()["commit"] == sha
+
+
+@pytest.mark.parametrize("name", ["PullRequestOpened", "EnvironmentCreated", "SecretsResolved"])
+def test_a_message_that_comes_twice_is_reacted_to_once(place: Place, name: str) -> None:
+    place.stage.bus.duplicate(match=rf" {name} ")
+    place.run()
+    assert_completed(place)
+
+
+@pytest.mark.parametrize("name", ["PullRequestOpened", "EnvironmentCreated", "SecretsResolved"])
+def test_messages_that_come_twice_at_the_same_moment_are_reacted_to_once(place: Place, name: str) -> None:
+    place.stage.bus.duplicate(match=rf" {name} ")
+    place.open()
+    place.stage.settle(parallel=True)
+    place.stage.settle_through(FOR_A_WHILE)
+    assert_completed(place)
+
+
+def test_the_same_fact_stated_twice_is_reacted_to_once(place: Place) -> None:
+    place.run()
+    before = everything(place)
+    for fact in place.facts():
+        place.put_again(fact)
+    place.stage.settle_through(FOR_A_WHILE)
+    after = everything(place)
+    assert place.names() == sorted([*MAIN_JOB, *MAIN_JOB])
+    assert after[:4] == before[:4]  # type: ignore[index]
+    assert place.comment_writes() == 1
+
+
+def test_a_replay_to_every_rule_changes_nothing(place: Place) -> None:
+    place.run()
+    before = everything(place)
+    [archive] = place.stage.bus.archives
+    replayed = place.stage.bus.replay(archive.name, place.environment().created_at, place.stage.time.now())
+    assert replayed >= len(MAIN_JOB) - 1
+    place.stage.settle_through(FOR_A_WHILE)
+    assert everything(place) == before
+
+
+def test_the_same_fact_under_another_id_makes_nothing_twice(place: Place) -> None:
+    place.run()
+    before = (place.records(), place.machine_ids(), len(place.comments()))
+    for fact in place.facts("EnvironmentCreated") + place.facts("SecretsResolved"):
+        place.put_again(fact, metadata={**fact["detail"]["metadata"], "event_id": str(uuid4())})
+    place.stage.settle_through(FOR_A_WHILE)
+    assert (place.records(), place.machine_ids(), len(place.comments())) == before
