@@ -41,7 +41,7 @@ types: setup ## mypy, strict
 	@$(RUN) mypy
 
 test: setup ## Every test that needs nothing but this machine
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest --numprocesses auto --dist loadfile $(ARGS)
 
 schemas: setup ## Write events-schema/ from the models
 	@$(RUN) python -m prestage.contract_files
@@ -49,8 +49,13 @@ schemas: setup ## Write events-schema/ from the models
 requirements: setup ## Write services/requirements.txt from uv.lock
 	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header > services/requirements.txt
 
+# One package for all functions, as one CodeUri is (by default it is copied for each), and bytecode in it: Lambda can't
+# write any, so that each cold start would compile everything.
+SAM_BUILD := --parameter-overrides Architecture=$$(uname -m | sed 's/aarch64/arm64/')
 build: setup ## sam build, then the built functions under the Lambda runtime interface emulator
-	@SAM_CLI_TELEMETRY=0 $(RUN) sam build --parameter-overrides Architecture=$$(uname -m | sed 's/aarch64/arm64/')
+	@SAM_CLI_TELEMETRY=0 SAM_CLI_BETA_BUILD_PERFORMANCE=1 $(RUN) sam build $(SAM_BUILD)
+	@$(RUN) python -m compileall -q -j 0 --invalidation-mode unchecked-hash .aws-sam/build
+	@du -sh .aws-sam/build/*/
 	@$(RUN) pytest -m built tests/fidelity
 
 bench: setup ## Measure, print, and say against what

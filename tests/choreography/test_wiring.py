@@ -2,7 +2,6 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-
 from uuid import uuid4
 
 import boto3
