@@ -6,8 +6,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --quiet
 # The parent process may be inside another project's environment; this project has its own.
 unexport VIRTUAL_ENV
+ARCHITECTURE ?= arm64
 
-.PHONY: help setup fmt lint types test bench schemas requirements build demo clean
+.PHONY: help setup fmt lint types test bench schemas requirements package build demo clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,13 +50,15 @@ schemas: setup ## Write events-schema/ from the models
 requirements: setup ## Write services/requirements.txt from uv.lock
 	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header > services/requirements.txt
 
-# One package for all functions, as one CodeUri is (by default it is copied for each), and bytecode in it: Lambda can't
-# write any, so that each cold start would compile everything.
-SAM_BUILD := --parameter-overrides Architecture=$$(uname -m | sed 's/aarch64/arm64/')
-build: setup ## sam build, then the built functions under the Lambda runtime interface emulator
-	@SAM_CLI_TELEMETRY=0 SAM_CLI_BETA_BUILD_PERFORMANCE=1 $(RUN) sam build $(SAM_BUILD)
+# One package for all functions, as their CodeUri is one (sam copies it for each by default), and bytecode in it: Lambda
+# keeps none, so that every cold start would compile everything.
+package: setup ## What sam deploy sends, in .aws-sam/build, for ARCHITECTURE (arm64, as the template)
+	@SAM_CLI_TELEMETRY=0 SAM_CLI_BETA_BUILD_PERFORMANCE=1 $(RUN) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@$(RUN) python -m compileall -q -j 0 --invalidation-mode unchecked-hash .aws-sam/build
 	@du -sh .aws-sam/build/*/
+
+build: ARCHITECTURE := $(shell uname -m | sed 's/aarch64/arm64/')
+build: package ## The package for this machine, then its functions under the Lambda runtime interface emulator
 	@$(RUN) pytest -m built tests/fidelity
 
 bench: setup ## Measure, print, and say against what

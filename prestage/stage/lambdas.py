@@ -167,6 +167,26 @@ class Lambdas:
             for worker in list(pool.map(self._take, functions)):
                 self._put_back(worker, reusable=True)
 
+    def environment(self, logical_id: str) -> dict[str, str]:
+        """What Lambda sets, what the template sets, and where AWS is; nothing of this process's own environment."""
+        function = self._functions[logical_id]
+        return {
+            **function.environment,
+            "AWS_ACCESS_KEY_ID": f"{_KEY_PREFIX}{function.logical_id}",
+            "AWS_SECRET_ACCESS_KEY": "stage",
+            "AWS_REGION": self._region,
+            "AWS_DEFAULT_REGION": self._region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_LAMBDA_FUNCTION_NAME": function.logical_id,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "LANG": "en_US.UTF-8",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "TZ": "UTC",
+            "NO_PROXY": "*",
+            **self._endpoints,
+        }
+
     def owner(self, access_key_id: str) -> DeployedFunction | None:
         """The function whose credentials these are, None if they are somebody else's."""
         return self._functions.get(access_key_id.removeprefix(_KEY_PREFIX))
@@ -207,7 +227,7 @@ class Lambdas:
             worker = _Worker(
                 function,
                 self._services,
-                self._environment(function),
+                self.environment(function.logical_id),
                 lambda line: log(function.logical_id, line),
             )
             self._all.add(worker)
@@ -225,25 +245,6 @@ class Lambdas:
                 return
             self._all.discard(worker)
         worker.close(at_once=True)
-
-    def _environment(self, function: DeployedFunction) -> dict[str, str]:
-        """What Lambda sets, what the template sets, and where AWS is; nothing of this process's own environment."""
-        return {
-            **function.environment,
-            "AWS_ACCESS_KEY_ID": f"{_KEY_PREFIX}{function.logical_id}",
-            "AWS_SECRET_ACCESS_KEY": "stage",
-            "AWS_REGION": self._region,
-            "AWS_DEFAULT_REGION": self._region,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_LAMBDA_FUNCTION_NAME": function.logical_id,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "LANG": "en_US.UTF-8",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "TZ": "UTC",
-            "NO_PROXY": "*",
-            **self._endpoints,
-        }
 
 
 def _pass_on(output: IO[str], log: Callable[[str], None]) -> None:
