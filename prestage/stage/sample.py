@@ -1,5 +1,6 @@
 """A small application in a real git repository, for the demo and the tests."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +16,10 @@ _AUTHOR = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_SYSTEM": "/dev/null",
 }
+
+
+class GitError(Exception):
+    """git is not there, or did not do it; the text has its words."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,21 @@ class SampleRepository:
         return self.git("rev-parse", "HEAD")
 
     def git(self, *arguments: str) -> str:
-        """Run git here. Gives its output without the last line feed."""
-        done = subprocess.run(
-            ["git", "-C", str(self.path), *arguments],
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.path), **_AUTHOR},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        """Run git here, without the configuration of this machine. Gives its output without the last line feed.
+
+        Raises:
+            GitError: it failed, or there is none.
+        """
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self.path), *arguments],
+                env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.path), **_AUTHOR},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        except FileNotFoundError:
+            raise GitError("git is not installed, or not in PATH") from None
+        except subprocess.CalledProcessError as error:
+            raise GitError(f"git {arguments[0]} failed: {error.stderr.strip()}") from None
         return done.stdout.strip()

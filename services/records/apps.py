@@ -12,7 +12,7 @@ from prestage_contracts.envelope import EnvironmentType, Frozen, Text
 from prestage_contracts.snapshot import GitHubId, Identifier, Repository
 from records.names import check_variable
 from records.table import ABSENT, Check, ConditionFailedError, Delete, Item, Put, Table, Write
-from records.users import UserId, user_key
+from records.users import STAYING, NoSuchUserError, UserId, user_key
 
 _NAMESPACE = UUID("0f7c7f6e-8d1d-5f5e-8a43-0d7a2c0f4b1a")
 
@@ -90,10 +90,6 @@ class AppExistsError(Exception):
     """The repository has an app of this name already."""
 
 
-class NoSuchUserError(Exception):
-    """The app's owner is not on record."""
-
-
 class NoSuchAppError(Exception):
     """The app is not on record."""
 
@@ -149,11 +145,11 @@ class Apps:
             AppExistsError: the repository has one of this name.
             NoSuchUserError: its owner is not on record.
         """
-        owner = Check(**user_key(app.owner), condition=Attr("pk").exists())
+        owner = Check(**user_key(app.owner), condition=STAYING)
         try:
             self._table.transact([*_puts(app, ABSENT), owner])
         except ConditionFailedError as failed:
-            if any(failed.found):
+            if any(failed.failed[:-1]):
                 raise AppExistsError(f"{app.repository.full_name} has an app {app.name} already") from None
             raise NoSuchUserError(f"there is no user {app.owner}") from None
 
@@ -189,7 +185,7 @@ class Apps:
         live = [item for item in environments if item["status"] != "closed"]
         if live:
             self.update(marked.model_copy(update={"removing": False}))
-            raise AppInUseError(f"{app.name} has {len(live)} live environments: close their pull requests first")
+            raise AppInUseError(f"{app.name} has {len(live)} live environments, and is removed once it has none")
         unchanged = Attr("revision").eq(marked.revision)
         try:
             self._table.transact([Delete(**key, condition=unchanged) for key in _keys(marked)])

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from boto3.dynamodb.conditions import Attr
 from pydantic import AwareDatetime, StringConstraints
 
 from prestage_contracts.envelope import Frozen
@@ -16,6 +17,15 @@ class User(Frozen):
     id: UserId
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     created_at: AwareDatetime
+    removing: bool = False
+
+
+STAYING = Attr("removing").eq(False)
+"""Holds for a user on record whom nobody is removing."""
+
+
+class NoSuchUserError(Exception):
+    """The user is not on record."""
 
 
 class UserExistsError(Exception):
@@ -56,14 +66,29 @@ class Users:
     def remove(self, user_id: str) -> None:
         """Take a user off the record.
 
+        They are marked first: an app is only added for an owner without the mark, in one transaction, so that what is
+        counted afterwards is all there is.
+
         Raises:
-            UserHasAppsError: apps belong to the user.
+            NoSuchUserError: they are not on record.
+            UserHasAppsError: apps belong to them; they stay.
         """
+        user = self.get(user_id)
+        if user is None:
+            raise NoSuchUserError(f"there is no user {user_id}")
+        self._put(user.model_copy(update={"removing": True}))
         owned = list(self._table.query(f"USER#{user_id}", begins_with="APP#"))
         if owned:
+            self._put(user.model_copy(update={"removing": False}))
             raise UserHasAppsError(f"{user_id} owns {len(owned)} apps: remove them first")
         key = user_key(user_id)
         self._table.delete(key["pk"], key["sk"])
+
+    def _put(self, user: User) -> None:
+        try:
+            self._table.put({**user.model_dump(mode="json"), **user_key(user.id)}, Attr("pk").exists())
+        except ConditionFailedError:
+            raise NoSuchUserError(f"there is no user {user.id}") from None
 
 
 def user_key(user_id: str) -> dict[str, str]:

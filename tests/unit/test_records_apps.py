@@ -15,13 +15,12 @@ from records.apps import (
     Apps,
     ConfigTooLargeError,
     NoSuchAppError,
-    NoSuchUserError,
     app_id,
 )
 from records.environments import Environments, SupersededError
 from records.names import InvalidVariableError
 from records.pull_requests import still_told_by
-from records.users import Users
+from records.users import NoSuchUserError, Users
 from tests.unit.dynamodb import Local
 from tests.unit.record_examples import OWNER, REPOSITORY, app, preview, put_on_record, user
 

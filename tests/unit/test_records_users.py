@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from records.users import User, UserExistsError, UserHasAppsError, Users
+from records.apps import Apps
+from records.users import NoSuchUserError, User, UserExistsError, UserHasAppsError, Users
 from tests.unit.dynamodb import Local
 from tests.unit.record_examples import NOW, OWNER, app, put_on_record, user
 
@@ -43,6 +44,27 @@ def test_a_user_who_owns_apps_stays(local: Local, users: Users) -> None:
     with pytest.raises(UserHasAppsError, match="owns 2 apps"):
         users.remove(OWNER)
     assert users.get(OWNER) == user()
+
+
+def test_nobody_is_no_user_to_remove(users: Users) -> None:
+    with pytest.raises(NoSuchUserError, match="no user nobody"):
+        users.remove("nobody")
+    assert users.get("nobody") is None
+
+
+def test_an_app_is_not_added_for_an_owner_who_is_being_removed(local: Local, users: Users) -> None:
+    users.add(user())
+    seen: list[bool] = []
+
+    def add_an_app() -> None:
+        with pytest.raises(NoSuchUserError):
+            Apps(local.table).add(app())
+        seen.append(True)
+
+    local.before("Query", add_an_app)
+    users.remove(OWNER)
+    assert seen == [True]
+    assert Apps(local.table).list_by_user(OWNER) == []
 
 
 @pytest.mark.parametrize("user_id", ["", "A", "-a", "a#b", "a b", "a\n", "x" * 65, "ä"])

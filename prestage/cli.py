@@ -1,0 +1,106 @@
+"""The operator's command line."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+from rich.console import Console
+
+from prestage import cli_apps, cli_users, cli_values
+from prestage.cli_output import tell_error
+from prestage.stack import GitHubLookUpError, NoSuchStackError, UnknownAppError
+from records.apps import (
+    AppChangedError,
+    AppExistsError,
+    AppInUseError,
+    ConfigTooLargeError,
+    NoSuchAppError,
+)
+from records.names import InvalidVariableError
+from records.table import ConflictError
+from records.users import NoSuchUserError, UserExistsError, UserHasAppsError
+from vault.secrets import SecretsTooLargeError, SecretUnreadableError
+
+EXPECTED = (
+    AppChangedError,
+    AppExistsError,
+    AppInUseError,
+    BotoCoreError,
+    ClientError,
+    ConfigTooLargeError,
+    ConflictError,
+    GitHubLookUpError,
+    InvalidVariableError,
+    NoSuchAppError,
+    NoSuchStackError,
+    NoSuchUserError,
+    SecretUnreadableError,
+    SecretsTooLargeError,
+    UnknownAppError,
+    UserExistsError,
+    UserHasAppsError,
+)
+"""What an operator can do something about: told in one line, without a trace."""
+
+PIPED_WIDTH = 110
+"""Columns of the demo where nobody says how many there are. An address and its commit fit."""
+
+app = typer.Typer(
+    name="prestage",
+    help="A running copy of the application for every pull request.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they hold secrets
+)
+app.add_typer(cli_apps.app, name="apps")
+app.add_typer(cli_users.app, name="users")
+app.add_typer(cli_values.config, name="config")
+app.add_typer(cli_values.secrets, name="secrets")
+
+
+@app.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stage up, and say how to reach each part.")] = False,
+    template: Annotated[
+        Path, typer.Option(help="The template that the stage deploys.", show_default="the project's own")
+    ] = Path(__file__).parents[1] / "template.yaml",
+) -> None:
+    """A pull request becomes a live preview, on this machine alone."""
+    from prestage.stage.demo import run  # noqa: PLC0415  # moto is not for the commands that reach a real stack
+
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, emoji=False)
+    raise typer.Exit(run(console, template=template, keep=keep))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. An error is one line on standard error.
+
+    Gives the exit status: 1 after an error, 2 if what was asked is no command.
+    """
+    try:
+        ended = app(None if arguments is None else list(arguments), prog_name="prestage", standalone_mode=False)
+    except typer.TyperException as error:
+        _tell_usage(error)
+        return error.exit_code
+    except typer.Abort:
+        tell_error("ended before it was done")
+    except ValidationError as error:
+        shape = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors())
+        tell_error(f"the stack has a record of another version's shape ({error.title}: {shape})")
+    except EXPECTED as error:
+        tell_error(str(error))
+    else:
+        return ended if isinstance(ended, int) else 0
+    return 1
+
+
+def _tell_usage(error: typer.TyperException) -> None:
+    message = error.format_message().removeprefix("Invalid value: ").replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    if message:  # none where the help was printed instead
+        tell_error(message + (f" (see {context.command_path} --help)" if context else ""))

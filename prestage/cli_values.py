@@ -1,0 +1,123 @@
+"""`prestage config` and `prestage secrets`: what an app's machines get as environment variables."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prestage.cli_options import DEFAULT_STACK, AppReference, StackName, Type
+from prestage.cli_output import show_rows
+from prestage.stack import Stack
+from records.names import MAX_VALUE_BYTES, InvalidVariableError, check_variable
+
+config = typer.Typer(help="Values that are not secret, by environment type.", no_args_is_help=True)
+secrets = typer.Typer(help="Values that are secret, by environment type. Never shown.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The environment variable.")]
+
+
+@config.command("set")
+def set_config(
+    app: AppReference,
+    name: Name,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value; after `--` if it begins with a dash.")],
+    environment_type: Type = "preview",
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Set a config value; environments begun from now on get it."""
+    found = Stack.named(stack)
+    found.apps.update(found.app(app).with_config(environment_type, name, value))
+    typer.echo(f"set {name} for {environment_type}")
+
+
+@config.command("unset")
+def unset_config(
+    app: AppReference, name: Name, environment_type: Type = "preview", stack: StackName = DEFAULT_STACK
+) -> None:
+    """Unset a config value; environments begun from now on don't get it."""
+    found = Stack.named(stack)
+    changed = found.app(app)
+    if name not in changed.config.get(environment_type, {}):
+        raise InvalidVariableError(f"{changed.name} has no config value {name} for {environment_type}")
+    found.apps.update(changed.with_config(environment_type, name, None))
+    typer.echo(f"unset {name} for {environment_type}")
+
+
+@config.command("list")
+def list_config(app: AppReference, stack: StackName = DEFAULT_STACK) -> None:
+    """List an app's config values."""
+    by_type = sorted(Stack.named(stack).app(app).config.items())
+    rows = ((environment_type, *one) for environment_type, values in by_type for one in sorted(values.items()))
+    show_rows(("type", "name", "value"), rows)
+
+
+@secrets.command("set", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def set_secret(  # noqa: PLR0917  # typer's parameters
+    context: typer.Context,
+    app: AppReference,
+    name: Name,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the value from here, byte for byte.")] = None,
+    environment_type: Type = "preview",
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Set a secret, byte for byte from standard input or a file; at a terminal it is asked for."""
+    if context.args:  # not quoted: it may be the value
+        raise typer.BadParameter("no more than APP and NAME: the value comes on standard input or with --file")
+    check_variable(name, "")  # before anybody is asked for the value
+    value = _value(name, file)
+    found = Stack.named(stack)
+    found.secrets.set(found.app(app).id, environment_type, name, value)
+    if value.endswith("\n") and file is None:
+        typer.echo("note: the value ends with a line feed, which was kept (`printf %s` writes none)", err=True)
+    typer.echo(f"set {name} for {environment_type} ({len(value.encode())} bytes)")
+
+
+@secrets.command("list")
+def list_secrets(app: AppReference, stack: StackName = DEFAULT_STACK) -> None:
+    """List the names of an app's secrets."""
+    found = Stack.named(stack)
+    listed = found.app(app)
+    rows = (
+        (environment_type, info.name, str(info.size), f"{info.updated_at:%Y-%m-%d %H:%M:%S} UTC")
+        for environment_type in ("preview", "production")
+        for info in found.secrets.list(listed.id, environment_type)
+    )
+    show_rows(("type", "name", "bytes", "set at"), rows)
+
+
+@secrets.command("delete")
+def delete_secret(
+    app: AppReference, name: Name, environment_type: Type = "preview", stack: StackName = DEFAULT_STACK
+) -> None:
+    """Delete a secret; environments begun from now on don't get it."""
+    found = Stack.named(stack)
+    named = found.app(app)
+    if not found.secrets.delete(named.id, environment_type, name):
+        raise InvalidVariableError(f"{named.name} has no secret {name} for {environment_type}")
+    typer.echo(f"deleted {name} for {environment_type}")
+
+
+def _value(name: str, file: Path | None) -> str:
+    if file is None and sys.stdin is not None and sys.stdin.isatty():
+        asked: str = typer.prompt("value", hide_input=True, err=True)
+        return asked
+    given = _read(file)
+    if not given and file is None:
+        raise InvalidVariableError(f"nothing came on standard input: for an empty {name} use --file /dev/null")
+    if len(given) > MAX_VALUE_BYTES:
+        raise InvalidVariableError(f"the value of {name} is larger than {MAX_VALUE_BYTES} bytes")
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        raise InvalidVariableError("the value is not UTF-8, and an environment variable is text: encode it") from None
+
+
+def _read(file: Path | None) -> bytes:
+    """What is there, or as much as shows that it is too large."""
+    if file is None:
+        return b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_VALUE_BYTES + 1)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_VALUE_BYTES + 1)
+    except OSError as error:
+        raise InvalidVariableError(f"--file can't be read: {error.strerror}") from None

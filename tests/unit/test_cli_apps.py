@@ -1,0 +1,259 @@
+"""`prestage apps`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from prestage_contracts.snapshot import Repository
+from records.apps import App
+from records.pull_requests import PullRequests, still_told_by
+from records.table import Table
+from tests.unit.cli_stage import (
+    CREDENTIALS_TEXT,
+    OTHER,
+    OWNER,
+    SHOP,
+    Deployed,
+    Shell,
+    add_app,
+    deployed_stack,
+    shell_at,
+)
+from tests.unit.github_stage import SLUG
+from tests.unit.record_examples import preview, told
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
+        yield at
+
+
+@pytest.fixture
+def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    with shell_at(deployed, monkeypatch, capsys) as found:
+        yield found
+
+
+def shown(shell: Shell, reference: str = "storefront") -> Any:
+    return json.loads(shell.do("apps", "show", reference))
+
+
+def begin_preview(shell: Shell, app: App) -> None:
+    table = Table(shell.at.aws.client("dynamodb"), shell.at.outputs["RecordsTable"])
+    PullRequests(table).tell(told(repository_id=app.repository.id))
+    wanted = preview(of=app)
+    shell.at.stack.environments.begin(wanted, still_told_by(app.repository.id, 3, "event-1"))
+
+
+# ---- Adding
+
+
+def test_an_app_is_added_with_what_github_tells_of_its_repository(shell: Shell) -> None:
+    added = shell.do(*add_app())
+    app = shown(shell)
+    assert added == f"added {SHOP}:storefront ({app['id']})\n"
+    assert app["repository"] == {"id": 700001, "full_name": SHOP}
+    assert shell.at.stack.look_up(SHOP) == (Repository(id=700001, full_name=SHOP), app["installation_id"])
+    assert (app["owner"], app["image"], app["start"]) == (OWNER, "python:3.13", "python3 server.py")
+    assert (app["port"], app["memory_mb"], app["cpus"], app["region"]) == (8080, 512, 1, "iad")
+    assert (app["build"], app["directory"], app["health_path"], app["forks"]) == (None, ".", "/", "ignore")
+
+
+def test_every_setting_can_be_given(shell: Shell) -> None:
+    commands = ("--build", "npm ci", "--directory", "apps/web", "--health-path", "/ready")
+    machine = ("--port", "3000", "--region", "fra", "--memory-mb", "2048", "--cpus", "2")
+    shell.do(*add_app("web", SHOP, *commands, *machine, "--forks", "without_secrets"))
+    app = shown(shell, "web")
+    assert (app["build"], app["directory"], app["health_path"]) == ("npm ci", "apps/web", "/ready")
+    assert (app["port"], app["region"], app["memory_mb"], app["cpus"]) == (3000, "fra", 2048, 2)
+    assert app["forks"] == "without_secrets"
+
+
+def test_a_repository_has_the_name_that_github_gives_it(shell: Shell) -> None:
+    shell.do(*add_app(repository="Octo-Org/Shop"))
+    assert shown(shell)["repository"]["full_name"] == SHOP
+
+
+def test_github_is_not_asked_for_what_is_given(shell: Shell) -> None:
+    before = shell.at.github.count()
+    shell.do(*add_app("web", "acme/site", "--repository-id", "42", "--installation-id", "7"))
+    assert shell.at.github.count() == before
+    app = shown(shell, "web")
+    assert (app["repository"], app["installation_id"]) == ({"id": 42, "full_name": "acme/site"}, 7)
+
+
+def test_an_app_is_added_once(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
+    shell.run(*add_app()).refused(f"{SHOP} has an app storefront already")
+    assert shown(shell)["secrets"]["preview"] == ["TOKEN"]
+
+
+def test_an_owner_who_is_not_there_can_be_added(shell: Shell) -> None:
+    shell.at.stack.users.remove(OWNER)
+    shell.run(*add_app()).refused(f"there is no user {OWNER}", f"`prestage users add {OWNER}`")
+    assert shell.do("apps", "list") == ""
+
+
+def test_secrets_that_an_interrupted_removal_left_are_not_the_new_app_s(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
+    shell.at.stack.apps.remove(app.id)
+    shell.do(*add_app())
+    assert shown(shell)["secrets"] == {"preview": [], "production": []}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("--image", "Bad Image"), ("--image: a public image, such as node:22",)),
+        (("--region", "nowhere"), ("--region: three lower-case letters, such as iad",)),
+        (("--memory-mb", "300"), ("--memory-mb", "256, 512, 1024 or 2048")),
+        (("--cpus", "3"), ("--cpus", "1, 2, 4 or 8")),
+        (("--cpus", "8"), ("--memory-mb and --cpus",)),
+        (("--forks", "maybe"), ("--forks", "'ignore', 'without_secrets'")),
+        (("--port", "0"), ("--port", "greater than or equal to 1")),
+        (("--port", "http"), ("--port",)),
+        (("--directory", "/etc"), ("--directory: the directory is a path inside the repository",)),
+        (("--health-path", "ready"), ("--health-path: a path that begins with /",)),
+        (("--owner", "Some One"), ("--owner: lower-case letters",)),
+        (("--start", ""), ("--start",)),
+        (("--repository-id", "42"), ("--repository-id and --installation-id go together",)),
+        (("--repository-id", "0", "--installation-id", "7"), ("--repository-id: a whole number above 0",)),
+        (("--repository-id", "42", "--installation-id", "0"), ("--installation-id",)),
+        (("--image", "Bad Image", "--region", "nowhere"), ("--image: a public", "; --region: three")),
+    ],
+)
+def test_a_setting_that_is_not_valid_is_told_by_its_option(
+    shell: Shell, settings: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    shell.run(*add_app("web", SHOP, *settings)).refused(*words, "(see prestage apps add --help)", status=2)
+    assert shell.do("apps", "list") == ""
+
+
+def test_a_name_that_is_empty_is_refused(shell: Shell) -> None:
+    shell.run(*add_app(" ")).refused("NAME: 1 to 100 characters", status=2)
+
+
+def test_a_repository_is_called_owner_and_name(shell: Shell) -> None:
+    ids = ("--repository-id", "42", "--installation-id", "7")
+    shell.run(*add_app("web", "shop", *ids)).refused("--repository: owner/name", status=2)
+
+
+# ---- What GitHub says
+
+
+@pytest.mark.parametrize("repository", ["octo-org/none", "shop"])
+def test_a_repository_without_the_app_is_told(shell: Shell, repository: str) -> None:
+    shell.run(*add_app("web", repository)).refused(f"the GitHub App {SLUG} is not installed in {repository}")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, ("has no value yet", "put-secret-value --secret-id arn:aws:secretsmanager:")),
+        ("hush", ("is not as it has to be", "app_id")),
+        ('{"app_id": "4711", "slug": "x", "private_key": "hush"}', ("private_key", "not an RSA private key")),
+    ],
+)
+def test_credentials_that_are_not_there_or_not_good_are_told_and_not_shown(
+    shell: Shell, value: str | None, words: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    name = f"app-{request.node.callspec.indices['value']}"
+    arn = shell.at.secret(name, value)
+    shell.at.publish(name, GitHubAppSecretArn=arn)
+    ran = shell.run(*add_app(), "--stack", name)
+    ran.refused(*words, arn)
+    assert "hush" not in ran.err
+
+
+def test_credentials_that_github_does_not_take_are_told(shell: Shell) -> None:
+    arn = shell.at.secret("other-app", CREDENTIALS_TEXT.replace("4711", "99"))
+    shell.at.publish("other-app", GitHubAppSecretArn=arn)
+    ran = shell.run(*add_app(), "--stack", "other-app")
+    ran.refused("GitHub answered 401", f"the secret {arn} are right")
+    assert "PRIVATE" not in ran.err
+
+
+def test_a_github_that_does_not_answer_is_told(shell: Shell) -> None:
+    shell.at.publish("offline", GitHubApiUrl="http://127.0.0.1:9")
+    shell.run(*add_app(), "--stack", "offline").refused("no answer from GitHub", "http://127.0.0.1:9", "try again")
+
+
+def test_a_github_that_is_down_is_told(shell: Shell) -> None:
+    shell.at.github.fail(1, status=503)
+    shell.run(*add_app()).refused("GitHub answered 503", "try again later")
+
+
+# ---- Listing, showing, naming
+
+
+def test_apps_are_listed_of_all_repositories_or_of_one(shell: Shell) -> None:
+    shell.at.have("web", "api")
+    shell.at.have("web", repository=OTHER)
+    rows = [row[:3] for row in shell.run("apps", "list").rows]
+    assert rows == [[OTHER, "web", OWNER], [SHOP, "api", OWNER], [SHOP, "web", OWNER]]
+    assert [row[1] for row in shell.run("apps", "list", "--repository", SHOP.upper()).rows] == ["api", "web"]
+
+
+def test_an_app_that_is_being_removed_is_listed_as_such(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.apps.update(app.model_copy(update={"removing": True}))
+    assert shell.run("apps", "list").rows[0][1] == "storefront (being removed)"
+
+
+@pytest.mark.parametrize("reference", ["Storefront", "Octo-Org/Shop:storefront", "{id}"])
+def test_an_app_goes_by_its_name_in_any_case_its_repository_and_name_or_its_id(shell: Shell, reference: str) -> None:
+    found = shell.at.have("web", "storefront").id
+    assert shown(shell, reference.format(id=found))["id"] == found
+
+
+def test_a_name_that_two_apps_have_is_not_guessed(shell: Shell) -> None:
+    shell.at.have("web")
+    shell.at.have("web", repository=OTHER)
+    for command in (("apps", "show", "web"), ("apps", "remove", "web"), ("secrets", "delete", "web", "TOKEN")):
+        shell.run(*command).refused(f"say which of {OTHER}:web, {SHOP}:web")
+    assert shown(shell, f"{OTHER}:web")["repository"]["full_name"] == OTHER
+
+
+def test_an_app_that_is_not_there_is_told(shell: Shell) -> None:
+    for command in (("apps", "show", "no[p]e"), ("apps", "remove", "no[p]e"), ("config", "list", "no[p]e")):
+        shell.run(*command).refused("there is no app no[p]e", "`prestage apps list`")
+
+
+def test_an_app_is_shown_with_its_environments_and_the_names_of_its_secrets(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
+    begin_preview(shell, app)
+    printed = shell.do("apps", "show", "storefront")
+    shown_app = json.loads(printed)
+    assert shown_app["secrets"] == {"preview": ["TOKEN"], "production": []}
+    [environment] = shown_app["environments"]
+    assert (environment["status"], environment["pull_request"]["number"]) == ("deploying", 3)
+    assert "hush" not in printed
+
+
+# ---- Removing
+
+
+def test_a_removed_app_is_gone_with_its_secrets(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
+    shell.at.stack.secrets.set(app.id, "production", "TOKEN", "hush")
+    assert shell.do("apps", "remove", "storefront") == f"removed {SHOP}:storefront and its secrets\n"
+    assert shell.do("apps", "list") == ""
+    left = shell.at.aws.client("dynamodb").scan(TableName=shell.at.outputs["SecretsTable"])["Items"]
+    assert left == []
+    shell.run("apps", "remove", "storefront").refused("there is no app storefront")
+
+
+def test_an_app_with_live_environments_stays_with_its_secrets(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
+    begin_preview(shell, app)
+    shell.run("apps", "remove", "storefront").refused("1 live environments")
+    left = shown(shell)
+    assert (left["removing"], left["secrets"]["preview"]) == (False, ["TOKEN"])
