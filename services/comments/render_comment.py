@@ -66,7 +66,8 @@ class RenderComment:
                 body = render(environments)
                 written = self.writer().write(about, number, body, sticky.comment_id)
                 told = {"comment_id": written.id, "url": written.url, "shown": show(environments), "cause": cause}
-                created = written.created or (sticky.cause == cause and sticky.created)
+                # Not `written.created`: of two attempts, the one whose answer or record was lost may have created it.
+                created = written.id != sticky.comment_id or (sticky.cause == cause and sticky.created)
                 sticky = sticky.model_copy(update={**told, "created": created})
         finally:
             self.stickies.release(sticky)

@@ -77,15 +77,20 @@ class Writer:
     def _write(self, about: Environment, number: int, body: str, known: int | None) -> Written:
         token = self.tokens.token(about.installation_id, about.repository.id, PERMISSIONS)
         repository = about.repository.full_name
-        if known is not None:
-            try:
-                return _written(self.github.update_comment(token, repository, known, body), created=False)
-            except GitHubNotFoundError:
-                logger.info("the comment was deleted", comment_id=known)
+        if known is not None and (comment := self._update(token, repository, known, body)):
+            return _written(comment, created=False)
         found = self._find(token, repository, number)
-        if found is not None:
-            return _written(self.github.update_comment(token, repository, found.id, body), created=False)
+        if found is not None and (comment := self._update(token, repository, found.id, body)):
+            return _written(comment, created=False)
         return _written(self.github.create_comment(token, repository, number, body), created=True)
+
+    def _update(self, token: SecretStr, repository: str, comment_id: int, body: str) -> Comment | None:
+        """The comment as it is now, None if somebody deleted it."""
+        try:
+            return self.github.update_comment(token, repository, comment_id, body)
+        except GitHubNotFoundError:
+            logger.info("the comment was deleted", comment_id=comment_id)
+            return None
 
     def _find(self, token: SecretStr, repository: str, number: int) -> Comment | None:
         """The oldest comment that is ours. Anybody can paste a marker, so the author counts too."""

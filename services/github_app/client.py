@@ -248,6 +248,8 @@ class GitHub:
             return self._http.send(request, follow_redirects=False)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise GitHubUnavailableError(f"no answer from GitHub ({type(error).__name__})", _OUTAGE) from None
+        except httpx.InvalidURL:
+            raise GitHubRefusedError(HTTPStatus.FOUND, "a redirect to what is no URL") from None
 
     def _is_own(self, url: httpx.URL) -> bool:
         own = httpx.URL(self._api_url)

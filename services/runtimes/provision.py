@@ -20,6 +20,9 @@ IP_TYPES = ("shared_v4", "v6")
 _OUTAGE = timedelta(seconds=20)
 _LOOK_AGAIN = timedelta(seconds=3)
 _MOVED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
+_GONE = frozenset({"destroying", "destroyed"})
+_FAILED = frozenset({"failed", "launch_failed"})
+"""States that a machine does not get out of by itself. In any other, it runs, wakes when asked, or is on its way."""
 
 logger = Logger()
 
@@ -106,8 +109,9 @@ class Provision:
         return self._fly.set_secrets(name, values, fresh=True) if values else None
 
     def _find_machine(self, name: str) -> Machine | None:
-        machines = {machine.name: machine for machine in self._fly.list_machines(name, fresh=True)}
-        return machines.get(MACHINE_NAME)
+        machines = self._fly.list_machines(name, fresh=True)
+        ours = (machine for machine in machines if machine.name == MACHINE_NAME and machine.state not in _GONE)
+        return next(ours, None)
 
     def _create_machine(self, wanted: Wanted, version: int | None) -> Machine:
         try:
@@ -123,7 +127,9 @@ class Provision:
             raise RetryLaterError("Fly.io has the machine, and does not show it yet", _LOOK_AGAIN) from None
 
     def _update_machine(self, wanted: Wanted, machine: Machine, version: int | None) -> Machine:
-        if machine.metadata == metadata(wanted.environment):
+        if not machine.config:
+            raise RetryLaterError("Fly.io does not reach the machine's host", _OUTAGE)
+        if machine.state not in _FAILED and metadata(wanted.environment).items() <= machine.metadata.items():
             return machine
         try:
             return self._fly.update_machine(

@@ -83,6 +83,10 @@ def _answer(status: HTTPStatus, message: str, headers: Mapping[str, str] | None 
     return {"statusCode": int(status), "headers": {**common, **(headers or {})}, "body": body}
 
 
+def _capability(event: Mapping[str, Any]) -> str:
+    return str((event.get("pathParameters") or {}).get("capability", ""))
+
+
 @cache
 def _step() -> HandOutSource:
     github = GitHub(build_http(), wiring.setting("GITHUB_API_URL"), clock=utc_now)
@@ -101,4 +105,4 @@ def _credentials() -> AppCredentials:
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """The Lambda handler of GET /source/{capability}."""
-    return _step()((event.get("pathParameters") or {}).get("capability", ""))
+    return _step()(_capability(event))

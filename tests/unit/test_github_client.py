@@ -176,6 +176,7 @@ def test_the_archive_s_link_is_given_and_not_followed(link: str) -> None:
         answer(302, None, {"Location": "/codeload?token=OPENS"}),
         answer(302, None, {"Location": "http://codeload.example.com/x?token=OPENS"}),
         answer(302, None, {"Location": "https:///x?token=OPENS"}),
+        answer(302, None, {"Location": "javascript:alert('OPENS')"}),
         answer(302, None, {"Location": "ftp://codeload.example.com/x?token=OPENS"}),
         answer(302, None, {"Location": "https://user:OPENS@codeload.example.com/x"}),
         answer(303, None, {"Location": LINK}),
