@@ -87,7 +87,7 @@ def is_refused(world: World) -> bool:
     return "provider_refused" in str(contents(world, "SecretsFailed"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(story=stories(redrives=False))
 def test_whatever_happens_one_fact_with_one_content_is_stated(story: Sequence[Turn]) -> None:
     world, event_id = QuietWorld(), str(uuid.UUID(int=1))
@@ -99,7 +99,7 @@ def test_whatever_happens_one_fact_with_one_content_is_stated(story: Sequence[Tu
     assert (is_given_up or is_refused(world)) == (world.bus.names[0] == "SecretsFailed")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(story=stories(redrives=True))
 def test_whatever_is_redriven_there_is_one_outcome_in_the_end(story: Sequence[Turn]) -> None:
     world, event_id = QuietWorld(), str(uuid.UUID(int=1))

@@ -68,7 +68,7 @@ def test_words_on_other_pull_requests_do_not_count(pull_requests: PullRequests, 
     assert pull_requests.get(REPOSITORY.id, 3) == told("event-2", updated_at=NOW + SECOND)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["open", "closed"])), min_size=1, max_size=8), st.data())
 def test_in_whatever_order_they_come_the_newest_word_stands(
     local: Local, words: list[tuple[int, str]], data: st.DataObject

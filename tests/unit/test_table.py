@@ -23,7 +23,7 @@ def table(local: Local) -> Table:
     return local.table
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(value=values)
 def test_an_item_is_read_as_it_was_written(local: Local, value: Any) -> None:
     item = {"pk": "A", "sk": "B", "value": value}

@@ -69,7 +69,7 @@ def test_any_value_survives_byte_for_byte(world: World, value: str) -> None:
     assert world.secrets.resolve(APP, "preview") == {"NAME": value}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_whatever_the_value_it_survives(world: World, value: str) -> None:
     world.secrets.set(APP, "preview", "NAME", value)
