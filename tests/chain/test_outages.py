@@ -63,7 +63,7 @@ def test_the_chain_completes_after_every_call_of_fly_fails_twice(place: Place, f
 def test_refused_connections_are_waited_out(place: Place, which: str) -> None:
     with getattr(place.stage, f"{which}_server").down():
         place.run()
-        place.stage.settle_through(timedelta(minutes=30))
+        place.stage.settle_through(timedelta(minutes=10))
         assert not {"PrCommentFailed", "RuntimeFailed"} & set(place.names())
     place.stage.settle_through(FOR_A_WHILE)
     assert_completed(place)
