@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import boto3
 import botocore.session
@@ -21,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sqs.models import sqs_backends
 
 from prestage.stage.aws_calls import Call, Recorded
+from prestage.stage.closing import Closing
 from prestage.stage.deployment import Deployment, Reader, Resource
 from prestage.stage.serve import Server
 from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, translate
@@ -32,7 +32,7 @@ CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "stage", "AWS_SECRET_ACCE
 """Environment variables that let a client sign; moto takes any key."""
 
 
-class LocalAws:
+class LocalAws(Closing):
     """moto, served on 127.0.0.1, and empty at first. moto has one state per process: one of these at a time."""
 
     def __init__(self, *, region: str = REGION) -> None:
@@ -93,14 +93,6 @@ class LocalAws:
     def close(self) -> None:
         """Stop serving."""
         self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _session(region: str) -> boto3.Session:

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prestage.stage.demo import REPOSITORY, register
-from prestage.stage.fly_faults import Request
+from prestage.stage.faults import Request
 from prestage.stage.sample import SampleRepository
 from prestage.stage.stage import Stage
 

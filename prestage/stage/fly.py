@@ -3,16 +3,15 @@ them. See fly_config.py, fly_machines.py, fly_api.py and fly_edge.py.
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from prestage.stage.closing import Closing
+from prestage.stage.faults import Faulty, StandIn
 from prestage.stage.fly_api import MachinesApi
 from prestage.stage.fly_apps import App, Apps
 from prestage.stage.fly_edge import Edge
-from prestage.stage.fly_faults import Faulty, Request
 from prestage.stage.fly_machines import Machine
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What machines find programs in, after `path_prefix`."""
 
 
-class FlyStandIn:
+class FlyStandIn(StandIn, Closing):
     """One organisation on a pretended Fly.io.
 
     What it can't pretend: images (every machine sees this machine's programs and files, and boots with `init.exec`),
@@ -53,39 +52,9 @@ class FlyStandIn:
         api = MachinesApi(self._apps, token=token, describe_checks=self._edge.describe_checks)
         self._api = Faulty(api.application())
 
-    def application(self) -> "WSGIApplication":
-        """The Machines API, under /v1."""
-        return self._api
-
     def edge(self) -> "WSGIApplication":
         """The proxy before the apps, for the host names under `app_domain`."""
         return self._edge
-
-    @property
-    def requests(self) -> list[Request]:
-        """What the API was asked, in the order in which it answered."""
-        return self._api.requests
-
-    def count(self, match: str = "") -> int:
-        """How many requests there were whose "METHOD /path" has a match of the regular expression."""
-        return sum(1 for request in self.requests if re.search(match, f"{request.method} {request.path}"))
-
-    def fail(
-        self,
-        times: int = 1,
-        status: int = 503,
-        headers: Mapping[str, str] | None = None,
-        match: str = "",
-        *,
-        after_effect: bool = False,
-        drop: bool = False,
-    ) -> None:
-        """Let the API's next `times` requests whose "METHOD /path" has a match of `match` go wrong.
-
-        They are answered with `status` and `headers`, or with `drop` not at all; with `after_effect`, what they ask
-        for is done first.
-        """
-        self._api.fail(times, status=status, headers=headers, match=match, after_effect=after_effect, drop=drop)
 
     def let_deletions_linger(self, looks: int) -> None:
         """Let a deleted app be seen by that many GETs before it is gone, its name taken until then."""
@@ -131,11 +100,3 @@ class FlyStandIn:
     def close(self) -> None:
         """End every machine, with every process in it, and remove their disks."""
         self._apps.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -4,13 +4,12 @@ See github_repositories.py, github_shapes.py, github_tokens.py, github_api.py an
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from choreography.clock import Clock, utc_now
-from prestage.stage.fly_faults import Faulty, Request
+from prestage.stage.faults import Faulty, StandIn
 from prestage.stage.github_api import RestApi
 from prestage.stage.github_hook import Delivery, Hook
 from prestage.stage.github_repositories import Account, IssueComment, PullRequest, Repositories, Repository
@@ -18,10 +17,10 @@ from prestage.stage.github_shapes import pull_request_event
 from prestage.stage.github_tokens import Credentials
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    pass
 
 
-class GitHubStandIn:
+class GitHubStandIn(StandIn):
     """A pretended GitHub on which one App is installed wherever there is a repository.
 
     What it can't pretend: visibility (every repository is private), people's permissions, branches' protection,
@@ -51,36 +50,6 @@ class GitHubStandIn:
         self._hook = Hook(app_id=app_id, url=webhook_url, secret=webhook_secret)
         api = RestApi(self._repositories, self._credentials, app_id=app_id, slug=slug)
         self._api = Faulty(api.application())
-
-    def application(self) -> "WSGIApplication":
-        """The REST API, and under /codeload the archives that it links to."""
-        return self._api
-
-    @property
-    def requests(self) -> list[Request]:
-        """What the API was asked, in the order in which it answered."""
-        return self._api.requests
-
-    def count(self, match: str = "") -> int:
-        """How many requests there were whose "METHOD /path" has a match of the regular expression."""
-        return sum(1 for request in self.requests if re.search(match, f"{request.method} {request.path}"))
-
-    def fail(
-        self,
-        times: int = 1,
-        status: int = 503,
-        headers: Mapping[str, str] | None = None,
-        match: str = "",
-        *,
-        after_effect: bool = False,
-        drop: bool = False,
-    ) -> None:
-        """Let the API's next `times` requests whose "METHOD /path" has a match of `match` go wrong.
-
-        They are answered with `status` and `headers`, or with `drop` not at all; with `after_effect`, what they ask
-        for is done first.
-        """
-        self._api.fail(times, status=status, headers=headers, match=match, after_effect=after_effect, drop=drop)
 
     @property
     def tokens_issued(self) -> list[str]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 from uuid import uuid4
 
 from prestage.stage.aws import ACCOUNT
+from prestage.stage.closing import Closing
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.time_travel import TimeTravel
 
@@ -97,7 +97,7 @@ class _Worker:
             self._process.stdout.close()
 
 
-class Lambdas:
+class Lambdas(Closing):
     """The functions of a deployment, until `close`. Each invocation takes a free process, or starts one.
 
     Args:
@@ -207,14 +207,6 @@ class Lambdas:
             self._all.clear()
             self._free.clear()
         _close(workers)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _take(self, function: DeployedFunction) -> _Worker:
         with self._lock:

@@ -4,14 +4,14 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 from wsgiref.types import WSGIApplication
 
 from werkzeug.serving import make_server
 
+from prestage.stage.closing import Closing
 
-class Server:
+
+class Server(Closing):
     """One WSGI application served by threads, from construction until `close`.
 
     Args:
@@ -45,11 +45,3 @@ class Server:
         self._server = make_server("127.0.0.1", port, self._application, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from cryptography.hazmat.primitives import serialization
@@ -25,6 +24,7 @@ from prestage.stage import bus_http, gateway
 from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
+from prestage.stage.closing import Closing
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.github import GitHubStandIn
@@ -52,7 +52,7 @@ class _Later:
         return self.application(environ, start_response)
 
 
-class Stage:
+class Stage(Closing):
     """Everything, from construction until `close`.
 
     Args:
@@ -224,11 +224,3 @@ class Stage:
         """End every function, machine and server, and remove what they wrote."""
         self.fly.close()  # first, so that no machine asks a function that is gone
         self._parts.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

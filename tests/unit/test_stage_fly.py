@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from prestage.stage.fly_faults import DROPPED, Request
+from prestage.stage.faults import DROPPED, Request
 from runtimes.fly import FlyAmbiguous, FlyRefused, FlyUnavailable, NameTaken
 from tests.unit.fly_stage import APP, ORGANIZATION, TOKEN, Stage, file, service, shell, stage, web
 

@@ -19,7 +19,7 @@ from github_app.client import (
 )
 from ingress.payload import OpenedPayload
 from ingress.signature import is_signed
-from prestage.stage.fly_faults import DROPPED, Request
+from prestage.stage.faults import DROPPED, Request
 from tests.unit.github_stage import APP_ID, REPOSITORY, SLUG, WEBHOOK_SECRET, Stage, private_key, stage
 
 WRITE = {"pull_requests": "write"}

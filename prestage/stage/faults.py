@@ -102,3 +102,39 @@ def _swallow(environ: "WSGIEnvironment") -> Response:
 def _hang_up(environ: "WSGIEnvironment") -> None:
     connection: socket.socket = environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
+
+
+class StandIn:
+    """A service stood in for by an API whose requests are remembered, and can be made to go wrong."""
+
+    _api: Faulty
+
+    def application(self) -> "WSGIApplication":
+        """The API."""
+        return self._api
+
+    @property
+    def requests(self) -> list[Request]:
+        """What the API was asked, in the order in which it answered."""
+        return self._api.requests
+
+    def count(self, match: str = "") -> int:
+        """How many requests there were whose "METHOD /path" has a match of the regular expression."""
+        return sum(1 for request in self.requests if re.search(match, f"{request.method} {request.path}"))
+
+    def fail(
+        self,
+        times: int = 1,
+        status: int = 503,
+        headers: Mapping[str, str] | None = None,
+        match: str = "",
+        *,
+        after_effect: bool = False,
+        drop: bool = False,
+    ) -> None:
+        """Let the API's next `times` requests whose "METHOD /path" has a match of `match` go wrong.
+
+        They are answered with `status` and `headers`, or with `drop` not at all; with `after_effect`, what they ask
+        for is done first.
+        """
+        self._api.fail(times, status=status, headers=headers, match=match, after_effect=after_effect, drop=drop)
