@@ -2,7 +2,8 @@
 # What a preview's machine runs: fetch the source, build it, become the application.
 #
 # Any POSIX shell will do, and any image that has tar with gzip and one of curl, wget, python and node. The source
-# comes from a capability URL (docs/architecture.md), which neither the build nor the application gets to see.
+# comes from a capability URL (docs/architecture.md), which neither the build nor the application gets to see: once the
+# source is there, this script becomes itself anew without it, since a process's first environment can be read.
 #
 #   PRESTAGE_SOURCE_URL   answers with a .tar.gz that has one top folder
 #   PRESTAGE_SHA          the commit that it is of
@@ -134,7 +135,7 @@ build() (
 )
 
 forget() {
-    unset PRESTAGE_SOURCE_URL PRESTAGE_BUILD PRESTAGE_START PRESTAGE_DIRECTORY PRESTAGE_FETCH_WAITS
+    unset PRESTAGE_BUILD PRESTAGE_START PRESTAGE_DIRECTORY
 }
 
 case ${PRESTAGE_SHA:-} in
@@ -146,23 +147,39 @@ case $0 in
     */*) PRESTAGE_HOME=${0%/*} ;;
     *) PRESTAGE_HOME=. ;;
 esac
+PRESTAGE_SCRIPT=$0
 PRESTAGE_HOME=$(CDPATH='' cd "${PRESTAGE_HOME:-/}" && pwd) || give_up 82 "unpack: no folder to unpack into"
+# An image's user may not be the one that the script's folder belongs to.
+[ -w "$PRESTAGE_HOME" ] || PRESTAGE_HOME=${TMPDIR:-/tmp}/prestage
 PRESTAGE_SOURCE=$PRESTAGE_HOME/source
 PRESTAGE_MARKER=$PRESTAGE_HOME/complete
 PRESTAGE_WORK=$PRESTAGE_HOME/work
 
 # One source at a time. The marker says which, and how it was built; it appears last, whole, and goes first.
 PRESTAGE_WANTED=$(printf 'commit %s\ndirectory %s\nbuild %s\n' "$PRESTAGE_SHA" "$PRESTAGE_DIRECTORY" "$PRESTAGE_BUILD")
-if [ "$(cat "$PRESTAGE_MARKER" 2>/dev/null)" = "$PRESTAGE_WANTED" ] &&
-    [ -d "$PRESTAGE_SOURCE/$PRESTAGE_DIRECTORY" ]; then
-    say "fetch and build: done on an earlier boot"
-else
-    rm -rf "$PRESTAGE_MARKER" || give_up 82 "unpack: an older marker could not be removed"
-    rm -rf "$PRESTAGE_SOURCE" "$PRESTAGE_WORK" || give_up 82 "unpack: an older source could not be removed"
-    mkdir -p "$PRESTAGE_WORK/tree" || give_up 82 "unpack: the disk can't be written to"
-    fetch "$PRESTAGE_WORK/source.tar.gz"
-    unpack "$PRESTAGE_WORK/source.tar.gz" "$PRESTAGE_WORK/tree" "$PRESTAGE_SOURCE"
-    rm -rf "$PRESTAGE_WORK/source.tar.gz"
+
+is_complete() {
+    [ "$(cat "$PRESTAGE_MARKER" 2>/dev/null)" = "$PRESTAGE_WANTED" ] && [ -d "$PRESTAGE_SOURCE/$PRESTAGE_DIRECTORY" ]
+}
+
+# First: have the source, and no more of what it was fetched with.
+if [ "${1:-}" != fetched ]; then
+    if is_complete; then
+        say "fetch and build: done on an earlier boot"
+    else
+        rm -rf "$PRESTAGE_MARKER" || give_up 82 "unpack: an older marker could not be removed"
+        rm -rf "$PRESTAGE_SOURCE" "$PRESTAGE_WORK" || give_up 82 "unpack: an older source could not be removed"
+        mkdir -p "$PRESTAGE_WORK/tree" || give_up 82 "unpack: the disk can't be written to"
+        fetch "$PRESTAGE_WORK/source.tar.gz"
+        unpack "$PRESTAGE_WORK/source.tar.gz" "$PRESTAGE_WORK/tree" "$PRESTAGE_SOURCE"
+        rm -rf "$PRESTAGE_WORK/source.tar.gz"
+    fi
+    unset PRESTAGE_SOURCE_URL PRESTAGE_FETCH_WAITS
+    exec /bin/sh "$PRESTAGE_SCRIPT" fetched
+fi
+
+# Then: build it, unless that was done.
+if ! is_complete; then
     build || exit
     # So that the disk never has the marker without what it vouches for.
     sync 2>/dev/null

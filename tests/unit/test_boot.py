@@ -67,7 +67,9 @@ class Machine:
     shell: list[str]
     url: str
 
-    def boot(self, *, start: str | None = "exit 0", **settings: str | None) -> subprocess.CompletedProcess[str]:
+    def boot(
+        self, *arguments: str, start: str | None = "exit 0", **settings: str | None
+    ) -> subprocess.CompletedProcess[str]:
         """Run boot.sh to the end; a setting that is None is not set at all."""
         environment = {
             "PATH": str(self.programs),
@@ -79,7 +81,7 @@ class Machine:
             "PRESTAGE_FETCH_WAITS": "0 0",
         } | settings
         return subprocess.run(
-            [*self.shell, str(self.home / "boot.sh")],
+            [*self.shell, str(self.home / "boot.sh"), *arguments],
             env={name: value for name, value in environment.items() if value is not None},
             capture_output=True,
             text=True,
@@ -349,6 +351,36 @@ def test_a_boot_that_was_cut_off_in_its_build_leaves_no_marker(equipped: Machine
     assert "complete" not in equipped.left
     assert equipped.boot(start="exit 0").returncode == 0
     assert len(source.asked) == 2
+
+
+def test_the_build_finds_no_capability_in_any_process_above_it(equipped: Machine) -> None:
+    """What a process was started with can be read, whatever it has unset since."""
+    build = "for p in $PPID $$; do cat /proc/$p/environ /proc/$p/cmdline; done >seen"
+    booted = equipped.boot(start="cat seen", PRESTAGE_BUILD=build)
+    assert booted.returncode == 0, booted.stderr
+    assert "PRESTAGE_SHA=" in booted.stdout
+    assert equipped.url not in booted.stdout
+    assert "PRESTAGE_SOURCE_URL" not in booted.stdout
+
+
+def test_the_second_half_is_run_by_any_shell(equipped: Machine) -> None:
+    """/bin/sh, which it is handed to, is this machine's in the other tests."""
+    assert equipped.boot(PRESTAGE_BUILD="exit 1").returncode == 83
+    booted = equipped.boot("fetched", start="cat built", PRESTAGE_BUILD="echo done >built", PRESTAGE_SOURCE_URL=None)
+    assert (booted.returncode, booted.stdout) == (0, "done\n"), booted.stderr
+    assert equipped.left == {"source", "complete"}
+
+
+def test_a_folder_that_is_not_its_to_write_to_is_left_alone(equipped: Machine, tmp_path: Path) -> None:
+    """As where an image's user is not root."""
+    (equipped.home / "boot.sh").chmod(0o755)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    script = (equipped.home / "boot.sh").read_text()
+    (equipped.home / "boot.sh").write_text(script.replace('[ -w "$PRESTAGE_HOME" ]', "false"))
+    booted = equipped.boot(start="cat hello.txt", TMPDIR=str(elsewhere))
+    assert (booted.returncode, booted.stdout) == (0, "hello"), booted.stderr
+    assert equipped.left == set()
 
 
 def test_it_is_found_by_its_bare_name(equipped: Machine) -> None:
