@@ -172,6 +172,8 @@ def rules_follow_the_contracts(template: Template) -> Problems:
         majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds}]
         if pattern.get("detail", {}).get("metadata", {}).get("version") != majors:
             yield f"{name} does not pin the major version"
+        if pattern.get("replay-name") != [{"exists": False}]:
+            yield f"{name} reacts to replays, which are for subscribers"
 
 
 def rules_deliver_or_keep(template: Template) -> Problems:
@@ -233,6 +235,18 @@ def the_bus_knows_who_owns_a_source(template: Template) -> Problems:
     rest = [found.get("ForAnyValue:StringNotEquals", {}).get("events:source", []) for found in conditions]
     if not any({*sources} == PUBLISHERS for sources in rest):
         yield "a source of Prestage's that nobody owns is free to use"
+
+
+def statements_on_the_bus_are_the_stacks_own(template: Template) -> Problems:
+    """An id is unique in the account and region: with a fixed one there could be no second stack."""
+    policies = of(template, "Events::EventBusPolicy")
+    ids = {name: policy["StatementId"] for name, policy in policies.items()}
+    for name, identity in ids.items():
+        if "${AWS::StackName}" not in str(identity):
+            yield f"{name} would be in the way of another stack's"
+    waiting = [template["Resources"][name].get("DependsOn") for name in policies]
+    if waiting != [None, *list(policies)[:-1]]:
+        yield "the statements on the bus are not made one after another"
 
 
 def reactions_remember_under_their_own_name(template: Template) -> Problems:

@@ -29,6 +29,7 @@ from tests.fidelity.template_policy import (
     rules_follow_the_contracts,
     secrets_have_few_readers,
     statements,
+    statements_on_the_bus_are_the_stacks_own,
     the_bus_knows_who_owns_a_source,
     the_key_is_used_for_what_it_is_for,
     what_cannot_be_made_again_is_kept,
@@ -152,6 +153,7 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         property_of("VaultRule", "EventPattern", "source", to=["prestage.vault"]),
     ),
     (rules_follow_the_contracts, "pin", property_of("VaultRule", "EventPattern", "detail", to={"metadata": {}})),
+    (rules_follow_the_contracts, "replays", property_of("VaultRule", "EventPattern", "replay-name", to=[])),
     (
         rules_deliver_or_keep,
         "no function reads",
@@ -190,9 +192,19 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         ),
     ),
     (
+        statements_on_the_bus_are_the_stacks_own,
+        "another stack's",
+        property_of("VaultOwnsItsSource", "StatementId", to="VaultOwnsItsSource"),
+    ),
+    (
+        statements_on_the_bus_are_the_stacks_own,
+        "one after another",
+        setting("VaultOwnsItsSource", "DependsOn", to=None),
+    ),
+    (
         reactions_remember_under_their_own_name,
         "what others remember",
-        right("VaultRole", "dynamodb:UpdateItem", "Condition", to={}),
+        right("IngressRole", "dynamodb:PutItem", "Condition", to={}),
     ),
     (
         the_key_is_used_for_what_it_is_for,
