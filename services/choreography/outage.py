@@ -1,6 +1,8 @@
 """Tell AWS being away, or busy, from a step that is wrong."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import cast
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's name
 
@@ -12,9 +14,11 @@ OUTAGE_WAIT = timedelta(seconds=20)
 _SERVER_ERROR = 500
 _THROTTLED = frozenset(
     {
+        "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "Throttling",
+        "ThrottlingError",
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
@@ -40,4 +44,6 @@ def _is_outage(error: BaseException) -> bool:
     if not isinstance(error, ClientError):
         return isinstance(error, (ConnectionError, HTTPClientError))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= _SERVER_ERROR or error.response["Error"]["Code"] in _THROTTLED
+    reasons = cast("Sequence[Mapping[str, str]]", error.response.get("CancellationReasons", ()))
+    codes = {error.response["Error"]["Code"], *(reason.get("Code", "") for reason in reasons)}
+    return status >= _SERVER_ERROR or not codes.isdisjoint(_THROTTLED)

@@ -22,7 +22,9 @@ MAX_BATCH = 10
 MAX_BYTES = 1_000_000
 """Size of all entries of one PutEvents, and so of one event. EventBridge takes less than this."""
 
-_ATTEMPTS = 4
+ATTEMPTS = 4
+"""PutEvents for one batch, before its facts are said not to be on the bus."""
+
 _WAIT_SECONDS = 0.1
 _TIME_BYTES = 14
 
@@ -62,14 +64,21 @@ class Publisher:
     Args:
         client: an EventBridge client.
         bus_name: the bus.
+        attempts: for each batch.
         sleep: waits that many seconds between attempts.
     """
 
     def __init__(
-        self, client: "EventBridgeClient", bus_name: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: "EventBridgeClient",
+        bus_name: str,
+        *,
+        attempts: int = ATTEMPTS,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._bus_name = bus_name
+        self._attempts = attempts
         self._sleep = sleep
 
     def publish(self, statements: Sequence[Statement]) -> None:
@@ -89,7 +98,7 @@ class Publisher:
     def _publish_batch(self, batch: Sequence[Statement]) -> None:
         waiting = list(batch)
         errors: list[str] = []
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(self._attempts):
             if attempt:
                 self._sleep(_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311  # jitter, not a secret
             results = self._put(waiting)

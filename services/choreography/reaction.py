@@ -68,8 +68,8 @@ class RetryLaterError(Exception):
         self.after = after
 
 
-class RefusedError(Exception):
-    """What the step wanted was refused for a reason that retrying can't mend; it becomes the step's failed fact.
+class _ReasonedError(Exception):
+    """An error in words that may be shown to anyone.
 
     Args:
         code: for programs, see `Reason`.
@@ -79,6 +79,17 @@ class RefusedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.reason = _reason(code, message)
+
+
+class RefusedError(_ReasonedError):
+    """What the step wanted was refused for a reason that retrying can't mend; it becomes the step's failed fact."""
+
+
+class BrokenError(_ReasonedError):
+    """Something that an operator has to mend: a secret that is not set, a token or key that is no longer accepted.
+
+    It is a failure like any other exception, and what is told of it, once given up, is its reason.
+    """
 
 
 class Envelope(BaseModel):
@@ -259,10 +270,12 @@ class Reaction[E: Event]:
         raise self._hold_on(message, claim, waiting.after, left)
 
     def _count_failure(self, message: Message, event: E, claim: Claim, error: Exception) -> Claim:
-        logger.error("the step failed", failures=claim.failures + 1, **_describe(error))
+        reason = error.reason if isinstance(error, BrokenError) else self._internal_error(type(error).__name__)
+        told = {"reason": reason.code, "explanation": reason.message, **_describe(error)}
+        logger.error("the step failed", failures=claim.failures + 1, **told)
         _count("StepsFailed")
         if claim.failures >= len(BACK_OFF):
-            return self._give_up(event, claim, self._internal_error(type(error).__name__))
+            return self._give_up(event, claim, reason)
         self._memory.release(claim, failed=True)
         raise self._put_off(message, self._jitter(BACK_OFF[claim.failures]))
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
 from pydantic import SecretStr
 
 from choreography.clock import utc_now
 from choreography.memory import Memory
-from choreography.publisher import Publisher
+from choreography.publisher import ATTEMPTS, Publisher
 from choreography.queue import Queue
-from choreography.reaction import Fact, Reaction
+from choreography.reaction import BrokenError, Fact, Reaction
 from prestage_contracts.envelope import Event, Reason
 from records.table import Table
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SECRET_SECONDS = 300
 """How long a secret of the operator's is used before it is read again."""
 
-_CONFIG = Config(connect_timeout=2, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 3})
 _SOONER = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
 
 
@@ -52,9 +52,17 @@ def setting(name: str) -> str:
 
 
 @cache
+def _config() -> Config:
+    """How long to wait for AWS. A function that somebody waits for says in its settings that it is less."""
+    seconds, attempts = int(os.environ.get("CALL_SECONDS", "6")), int(os.environ.get("CALL_ATTEMPTS", "3"))
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    return Config(connect_timeout=min(2, seconds), read_timeout=seconds, retries=retries)  # type: ignore[arg-type]  # a plain dictionary
+
+
+@cache
 def dynamodb() -> "DynamoDBClient":
     """The DynamoDB client."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    return boto3.client("dynamodb", config=_config())
 
 
 @cache
@@ -66,19 +74,19 @@ def events() -> "EventBridgeClient":
 @cache
 def kms() -> "KMSClient":
     """The KMS client."""
-    return boto3.client("kms", config=_CONFIG)
+    return boto3.client("kms", config=_config())
 
 
 @cache
 def sqs() -> "SQSClient":
     """The SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+    return boto3.client("sqs", config=_config())
 
 
 @cache
 def secrets_manager() -> "SecretsManagerClient":
     """The Secrets Manager client."""
-    return boto3.client("secretsmanager", config=_CONFIG)
+    return boto3.client("secretsmanager", config=_config())
 
 
 @cache
@@ -90,8 +98,15 @@ def secret(setting_name: str, *, afresh: bool = False) -> SecretStr:
     """The operator's secret whose ARN is in that setting, at most `SECRET_SECONDS` old; `afresh` reads it now.
 
     Without line feeds at its end: those are the file's that it was put in from.
+
+    Raises:
+        BrokenError: it can't be read.
     """
-    value: Any = _secrets().get(setting(setting_name), max_age=SECRET_SECONDS, force_fetch=afresh)
+    try:
+        value: Any = _secrets().get(setting(setting_name), max_age=SECRET_SECONDS, force_fetch=afresh)
+    except GetParameterError as error:
+        told = f"The secret of {setting_name} can't be read: put its value into Secrets Manager"
+        raise BrokenError("secret_unreadable", told) from error
     return SecretStr(str(value).rstrip("\r\n"))
 
 
@@ -100,9 +115,9 @@ def table(setting_name: str) -> Table:
     return Table(dynamodb(), setting(setting_name))
 
 
-def publisher() -> Publisher:
+def publisher(*, attempts: int = ATTEMPTS) -> Publisher:
     """States facts on the stack's bus."""
-    return Publisher(events(), setting("BUS_NAME"))
+    return Publisher(events(), setting("BUS_NAME"), attempts=attempts)
 
 
 def memory() -> Memory:

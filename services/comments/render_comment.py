@@ -10,11 +10,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from choreography import wiring
 from choreography.clock import utc_now
-from choreography.reaction import Fact, Reaction
+from choreography.reaction import BrokenError, Fact, Reaction
 from comments.body import render
 from comments.sticky import Stickies, Sticky, show
 from comments.write import Writer
-from github_app.auth import AppCredentials, InstallationTokens
+from github_app.auth import AppCredentials, InstallationTokens, InvalidCredentialsError
 from github_app.client import GitHub, build_http
 from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentFailed
 from prestage_contracts.envelope import Reason
@@ -100,7 +100,10 @@ def _writer() -> Writer:
 
 
 def _credentials() -> AppCredentials:
-    return AppCredentials.parse(wiring.secret("GITHUB_APP_SECRET_ARN").get_secret_value())
+    try:
+        return AppCredentials.parse(wiring.secret("GITHUB_APP_SECRET_ARN").get_secret_value())
+    except InvalidCredentialsError as error:
+        raise BrokenError("github_app_secret", str(error)) from None
 
 
 @cache

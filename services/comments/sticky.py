@@ -60,8 +60,9 @@ class Stickies:
         free = Attr("holder").eq(found["holder"]) & Attr("until").lte(now) if found else ABSENT
         try:
             self._put(sticky, now + int(LASTING.total_seconds()), free)
-        except ConditionFailedError:
-            raise RetryLaterError("the comment is being written", _LOOK_AGAIN) from None
+        except ConditionFailedError as error:
+            if (error.found[0] or {}).get("holder") != sticky.holder:  # not our own write, sent again
+                raise RetryLaterError("the comment is being written", _LOOK_AGAIN) from None
         return sticky
 
     def release(self, sticky: Sticky) -> None:

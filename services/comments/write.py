@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
 
-from choreography.reaction import RefusedError, RetryLaterError
+from choreography.reaction import BrokenError, RefusedError, RetryLaterError
 from comments.body import MARKER
 from github_app.auth import InstallationTokens
 from github_app.client import (
@@ -66,8 +66,10 @@ class Writer:
             whose = about.installation_id, about.repository.id, PERMISSIONS
             if self.tokens.is_settling(*whose):
                 raise RetryLaterError("GitHub does not know a new token everywhere yet", _SETTLING) from None
-            self.tokens.forget(*whose)
-            raise  # the token was revoked, or our key is wrong: a failure either way
+            self.tokens.forget(*whose)  # it was revoked, or our key is wrong
+            raise BrokenError("github_unauthorized", "GitHub does not accept the App's credentials") from None
+        except GitHubNotFoundError:  # GitHub tells of what is new before its API knows it everywhere
+            raise BrokenError("github_not_found", "GitHub knows no such pull request: is the App installed?") from None
         except GitHubRefusedError as error:
             logger.error(  # noqa: TRY400  # where it came from says nothing: the answer is what counts
                 "GitHub refused", status=error.status, explanation=error.message, github_request_id=error.request_id

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Root
 
 from choreography.clock import Clock
 
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = 12.0
 """For one answer. GitHub gives up on a request of its own accord after ten seconds."""
 
 LONGEST_WAIT = timedelta(hours=1)

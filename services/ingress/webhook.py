@@ -16,6 +16,7 @@ from choreography import wiring
 from choreography.clock import Clock, utc_now
 from choreography.memory import Claim, HeldError, Key, Memory
 from choreography.publisher import Publisher, PublishFailedError, Statement
+from choreography.reaction import BrokenError
 from ingress.delivery import Delivery, UnacceptableError, claimed_id
 from ingress.payload import OpenedPayload
 from ingress.signature import is_signed
@@ -26,7 +27,10 @@ from records.table import ConflictError
 REFETCH = timedelta(minutes=1)
 """The secret is fetched afresh on a mismatch, so that rotation loses nothing, but not more often than this."""
 
-_LONGEST = timedelta(seconds=15)
+ATTEMPTS = 2
+"""GitHub waits for ten seconds, and what it is told by then can be redelivered."""
+
+_LONGEST = timedelta(seconds=20)
 
 logger = Logger()
 
@@ -86,6 +90,11 @@ class Ingress:
         except (PublishFailedError, HeldError, ConflictError) as error:
             logger.error("not stated", error=type(error).__name__)  # noqa: TRY400  # the publisher said why
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "it could not be stated now: redeliver it")
+        except BrokenError as error:
+            logger.error("broken", reason=error.reason.code, explanation=error.reason.message)  # noqa: TRY400  # as above
+            return _answer(
+                HTTPStatus.SERVICE_UNAVAILABLE, "it can't be taken until an operator mends this: see the log"
+            )
         except (ClientError, BotoCoreError) as error:
             logger.error("AWS does not answer as it should", error=type(error).__name__)  # noqa: TRY400  # its text may quote
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "it could not be taken now: redeliver it")
@@ -154,7 +163,7 @@ def _answer(status: HTTPStatus, message: str) -> dict[str, Any]:
 @cache
 def _ingress() -> Ingress:
     secret = WebhookSecret(lambda afresh: wiring.secret("WEBHOOK_SECRET_ARN", afresh=afresh), utc_now)
-    return Ingress(secret, wiring.memory(), wiring.publisher(), utc_now)
+    return Ingress(secret, wiring.memory(), wiring.publisher(attempts=ATTEMPTS), utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -50,8 +50,8 @@ class PreviewFailedData(Data):
 
     @property
     def subject(self) -> str:
-        """The pull request."""
-        return f"{self.repository.id}#{self.pull_request.number}"
+        """The pull request and the reason: after a redrive it may be another one."""
+        return f"{self.repository.id}#{self.pull_request.number}:{self.reason.code}"
 
 
 class PreviewFailed(Event):

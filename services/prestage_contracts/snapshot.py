@@ -66,3 +66,8 @@ class EnvironmentProblem(AboutEnvironment):
     """The environment that something could not be done for, and why."""
 
     reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The environment, its generation and the reason: after a redrive it may be another one."""
+        return f"{super().subject}:{self.reason.code}"

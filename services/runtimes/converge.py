@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from choreography import wiring
 from choreography.clock import utc_now
-from choreography.reaction import Fact, Reaction, RefusedError
+from choreography.reaction import BrokenError, Fact, Reaction, RefusedError
 from prestage_contracts.envelope import Reason
 from prestage_contracts.runtimes import Runtime, RuntimeFailed, RuntimeRequested, RuntimeRequestedData
 from prestage_contracts.snapshot import EnvironmentProblem
@@ -22,7 +22,7 @@ from runtimes.lease import Leases
 from runtimes.provision import Provision, Wanted
 from sealing.bundles import Bundles
 from sealing.keyed import Keyed
-from sealing.seal import DataKeys, UnsealError
+from sealing.seal import DataKeys, KeyRefusedError, UnsealError
 
 logger = Logger()
 
@@ -58,6 +58,8 @@ class Converge:
             raise RefusedError("app_removed", "The app was removed: add it again and reopen the pull request")
         try:
             secrets = self.bundles.open(environment.id, environment.generation)
+        except KeyRefusedError:
+            raise BrokenError("key_refused", "KMS refuses to open the resolved secrets: is the key enabled?") from None
         except UnsealError:
             raise RefusedError(
                 "secrets_unreadable", "The resolved secrets can't be decrypted: reopen the pull request"

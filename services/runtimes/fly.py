@@ -24,8 +24,11 @@ from pydantic import (
 
 from choreography.clock import Clock, utc_now
 
-TIMEOUT_SECONDS = 45.0
-"""For one answer. Creating and updating a machine include the pull of its image, which takes tens of seconds."""
+TIMEOUT_SECONDS = 12.0
+"""For one answer. All that one runtime takes has to fit into the function's time, however slow Fly is."""
+
+LAUNCH_SECONDS = 45.0
+"""For an answer about creating or updating a machine: it includes the pull of the image, which takes a while."""
 
 PROPAGATION = timedelta(seconds=1)
 """How long to leave an app that was just created: not all of Fly sees it at once."""
@@ -280,7 +283,7 @@ class Fly:
             NameTaken: the app has a machine of this name.
         """
         body = _without_none(name=name, region=region, config=config, min_secrets_version=min_secrets_version)
-        answer = self._send("POST", _app(app, "machines"), body)
+        answer = self._send("POST", _app(app, "machines"), body, seconds=LAUNCH_SECONDS)
         if answer.status_code == HTTPStatus.CONFLICT:
             raise NameTaken(*self._refusal(answer, _environment(config)))
         return self._read(Machine, answer, fresh=fresh, hidden=_environment(config))
@@ -302,15 +305,22 @@ class Fly:
         body = _without_none(
             region=region, config=config, current_version=current_version, min_secrets_version=min_secrets_version
         )
-        answer = self._send("POST", _app(app, "machines", machine_id), body)
+        answer = self._send("POST", _app(app, "machines", machine_id), body, seconds=LAUNCH_SECONDS)
         return self._read(Machine, answer, hidden=_environment(config))
 
     def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> httpx.Response:
         headers = {"Authorization": _authorization(self._token())}
+        url = self._api_url + path
         try:
-            return self._http.request(method, self._api_url + path, json=body, params=params, headers=headers)
+            return self._http.request(method, url, json=body, params=params, headers=headers, timeout=seconds)
         except _NEVER_SENT as error:
             raise FlyUnavailable(f"no connection to Fly ({type(error).__name__})") from None
         except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.DecodingError) as error:

@@ -44,8 +44,9 @@ class Leases:
         item = {**_key(environment_id), "holder": holder, "until": until}
         try:
             self._table.put(item, ABSENT | Attr("until").lte(now))
-        except ConditionFailedError:
-            raise RetryLaterError("somebody else acts on this runtime", _LOOK_AGAIN) from None
+        except ConditionFailedError as error:
+            if (error.found[0] or {}).get("holder") != holder:  # not our own write, sent again as its answer was lost
+                raise RetryLaterError("somebody else acts on this runtime", _LOOK_AGAIN) from None
 
     def _give_back(self, environment_id: str, holder: str) -> None:
         key = _key(environment_id)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
 
-from choreography.reaction import RefusedError, RetryLaterError
+from choreography.reaction import BrokenError, RefusedError, RetryLaterError
 from prestage_contracts.runtimes import Runtime
 from records.apps import App
 from records.environments import Environment
@@ -57,11 +57,11 @@ class Provision:
             wait = _LOOK_AGAIN if isinstance(error, FlyAmbiguous) else _OUTAGE
             raise RetryLaterError(f"Fly.io: {error}", error.after or wait) from None
         except FlyRefused as error:
-            if error.status == HTTPStatus.UNAUTHORIZED:
-                raise  # our token, not this runtime: a failure that is redriven once the token is mended
             logger.error(  # noqa: TRY400  # where it came from says nothing: the answer is what counts
                 "Fly refused", status=error.status, explanation=error.message, fly_request_id=error.request_id
             )
+            if error.status == HTTPStatus.UNAUTHORIZED:  # our token, not this runtime
+                raise BrokenError("provider_unauthorized", "Fly.io does not accept the stack's token") from None
             raise RefusedError("provider_refused", f"Fly.io refused: {error.message or error.status}") from None
 
     def _converge(self, wanted: Wanted) -> Machine:

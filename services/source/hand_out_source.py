@@ -9,10 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from choreography import wiring
 from choreography.clock import utc_now
-from github_app.auth import AppCredentials, InstallationTokens
+from choreography.reaction import BrokenError
+from github_app.auth import AppCredentials, InstallationTokens, InvalidCredentialsError
 from github_app.client import (
     GitHub,
     GitHubRefusedError,
@@ -105,4 +107,10 @@ def _credentials() -> AppCredentials:
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """The Lambda handler of GET /source/{capability}."""
-    return _step()(_capability(event))
+    try:
+        return _step()(_capability(event))
+    except (BrokenError, InvalidCredentialsError) as error:
+        logger.error("broken", explanation=str(error))  # noqa: TRY400  # where it came from says nothing
+    except (ClientError, BotoCoreError) as error:
+        logger.error("AWS does not answer as it should", error=type(error).__name__)  # noqa: TRY400  # its text may quote
+    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "try again later", {"retry-after": SETTLING_SECONDS})

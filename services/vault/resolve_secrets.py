@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from choreography import wiring
 from choreography.clock import utc_now
-from choreography.reaction import Fact, Reaction, RefusedError
+from choreography.reaction import BrokenError, Fact, Reaction, RefusedError
 from prestage_contracts.envelope import Reason
 from prestage_contracts.environments import EnvironmentCreated
 from prestage_contracts.snapshot import EnvironmentProblem
@@ -42,6 +42,8 @@ class ResolveSecrets:
             given = environment.with_secrets
             values = self.secrets.resolve(environment.app_id, environment.type) if given else {}
         except SecretUnreadableError as error:
+            if error.refused:
+                raise BrokenError("key_refused", str(error)) from None
             raise RefusedError("secret_unreadable", str(error)) from None
         names = self.bundles.keep(environment.id, environment.generation, values)
         logger.info("resolved", environment_id=environment.id, generation=environment.generation, count=len(names))

@@ -43,6 +43,7 @@ class SecretUnreadableError(Exception):
         remedy = f"see that the KMS key is enabled and allowed, or delete and {again}" if refused else again
         super().__init__(f"Can't decrypt {shown}{more}: {remedy}")
         self.names = names
+        self.refused = refused
 
 
 class SecretInfo(Frozen):

@@ -8,13 +8,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from choreography.publisher import MAX_BYTES
-from choreography.reaction import BACK_OFF, DEADLINE, Fact, Reaction, RefusedError, RetryLaterError
+from choreography.reaction import BACK_OFF, DEADLINE, BrokenError, Fact, Reaction, RefusedError, RetryLaterError
 from prestage.contract_examples import examples
 from prestage_contracts import EnvironmentCreated, SecretsFailed, SecretsResolved
 from prestage_contracts.envelope import identify
 from records.table import ConflictError
 from tests.choreography.quiet import QuietWorld
-from tests.choreography.world import NOW, World, aws_error, fact, failed
+from tests.choreography.world import NOW, World, aws_error, fact, failed, throttled_transaction
 
 BUG = KeyError("a-secret-in-the-text")
 FLY_IS_DOWN = RetryLaterError("Fly.io does not answer", timedelta(seconds=20))
@@ -134,6 +134,7 @@ def test_a_fact_from_the_future_is_no_longer_waited_for_than_another(world: Worl
         EndpointConnectionError(endpoint_url="https://kms"),
         ReadTimeoutError(endpoint_url="https://dynamodb"),
         wrapped(aws_error("InternalServiceError", 503)),
+        throttled_transaction(),
         ConflictError(),
     ],
 )
@@ -193,6 +194,26 @@ def test_the_fifth_exception_states_the_failed_fact_once_and_buries_the_message(
         "ReasonCode": "internal_error",
         "ReasonMessage": told,
     }
+
+
+def test_what_an_operator_has_to_mend_is_tried_again_and_then_told_in_its_own_words(world: World) -> None:
+    world.step.always = BrokenError("key_refused", "See that the KMS key is enabled")
+    assert world.deliver_until_finished(world.send()) == 5
+    (stated,) = world.bus.facts
+    reason = SecretsFailed.model_validate(stated["Detail"]).data.reason
+    assert (reason.code, reason.message) == ("key_refused", "See that the KMS key is enabled")
+    (letter,) = world.dead_letters()
+    assert (letter["ReasonCode"], letter["ReasonMessage"]) == (reason.code, reason.message)
+
+
+def test_a_redrive_that_fails_for_another_reason_is_another_fact(world: World) -> None:
+    world.step.always = BUG
+    world.deliver_until_finished(world.send())
+    world.step.always = BrokenError("key_refused", "See that the KMS key is enabled")
+    (redriven,) = world.redrive()
+    world.deliver_until_finished(redriven)
+    first, second = world.bus.facts
+    assert first["Detail"]["metadata"]["event_id"] != second["Detail"]["metadata"]["event_id"]
 
 
 def test_a_redrive_after_the_mend_completes(world: World) -> None:

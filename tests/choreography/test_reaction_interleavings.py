@@ -77,9 +77,9 @@ def contents(world: World, name: str) -> set[str]:
 
 
 def assert_identified_by_cause_name_and_subject(world: World, event_id: str) -> None:
-    subject = world.step.resolved().data.subject
     for stated in world.bus.facts:
-        expected = identify(event_id, EVENTS[stated["DetailType"]], subject)
+        kind = EVENTS[stated["DetailType"]]
+        expected = identify(event_id, kind, kind.model_validate(stated["Detail"]).data.subject)
         assert stated["Detail"]["metadata"]["event_id"] == str(expected)
 
 

@@ -252,6 +252,16 @@ def aws_error(code: str, status: int) -> ClientError:
     return ClientError(answer, "Decrypt")
 
 
+def throttled_transaction() -> ClientError:
+    """The table's own port says what a conflict and a condition are, and passes on all else."""
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "x"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+        "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}],
+    }
+    return ClientError(answer, "TransactWriteItems")
+
+
 def create_table(client: "DynamoDBClient", name: str) -> Table:
     client.create_table(
         TableName=name,

@@ -287,4 +287,4 @@ def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(world:
     environment = world.begin()
     fact = _failed(resolved(environment), Reason(code="secrets_expired", message="Expired"))
     assert fact.event is RuntimeFailed
-    assert fact.data.subject == f"{environment.id}@1"
+    assert fact.data.subject == f"{environment.id}@1:secrets_expired"

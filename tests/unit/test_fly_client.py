@@ -1,11 +1,13 @@
 import traceback
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from runtimes.fly import TIMEOUT_SECONDS, Fly, FlyApp, FlyRefused, Machine, NameTaken, build_http
+from prestage.stage.template import load
+from runtimes.fly import LAUNCH_SECONDS, TIMEOUT_SECONDS, Fly, FlyApp, FlyRefused, Machine, NameTaken
 from tests.unit.fly_wire import CAPABILITY, CONFIG, MACHINE, Wire, answered, client
 
 
@@ -46,10 +48,20 @@ def test_a_rotated_token_is_seen_by_the_next_call() -> None:
     assert [request.headers["Authorization"] for request in wire.requests] == ["Bearer old", "Bearer new"]
 
 
-def test_the_client_waits_for_an_image_to_be_pulled() -> None:
-    with build_http() as http:
-        assert http.timeout == httpx.Timeout(TIMEOUT_SECONDS)
-    assert TIMEOUT_SECONDS == 45
+def test_the_client_waits_for_an_image_to_be_pulled_and_for_nothing_else_as_long() -> None:
+    wire = Wire(httpx.Response(200, json=MACHINE), httpx.Response(200, json=MACHINE), httpx.Response(200, json=MACHINE))
+    fly = client(wire)
+    fly.create_machine("prv", name="web", region="iad", config=CONFIG)
+    fly.update_machine("prv", "x", config=CONFIG, current_version="01HXYZ")
+    fly.get_machine("prv", "x")
+    waits = [request.extensions["timeout"]["read"] for request in wire.requests]
+    assert waits == [LAUNCH_SECONDS, LAUNCH_SECONDS, TIMEOUT_SECONDS]
+
+
+def test_all_that_a_runtime_takes_fits_into_the_functions_time() -> None:
+    """Five looks and changes, and a launch."""
+    function = load(Path(__file__).parents[2] / "template.yaml")["Resources"]["RuntimesFunction"]["Properties"]
+    assert function["Timeout"] > 5 * TIMEOUT_SECONDS + LAUNCH_SECONDS
 
 
 def test_an_app_is_created_on_its_own_network() -> None:

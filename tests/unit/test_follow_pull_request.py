@@ -283,5 +283,5 @@ def test_what_is_given_up_names_the_pull_request_and_the_reason() -> None:
     event: PullRequestOpened = opened()
     fact = _failed(event, Reason(code="internal_error", message="An error"))
     assert fact.event is PreviewFailed
-    assert fact.data.subject == f"{REPOSITORY.id}#3"
+    assert fact.data.subject == f"{REPOSITORY.id}#3:internal_error"
     assert fact.data.model_dump()["reason"]["code"] == "internal_error"

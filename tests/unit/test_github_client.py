@@ -27,7 +27,7 @@ def test_the_client_waits_longer_than_github_tries() -> None:
     with build_http() as http:
         assert http.timeout == httpx.Timeout(TIMEOUT_SECONDS)
         assert not http.follow_redirects
-    assert TIMEOUT_SECONDS == 15
+    assert TIMEOUT_SECONDS == 12
 
 
 @every_call

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from choreography.memory import Memory
 from choreography.publisher import Publisher
+from choreography.reaction import BrokenError
 from ingress.delivery import MAX_BODY_BYTES
 from ingress.webhook import REFETCH, Ingress, WebhookSecret, logger
 from prestage_contracts import PullRequestOpened
@@ -47,8 +48,11 @@ class Vault:
     current: str = SECRET
     handed_out: str = SECRET
     fetches: int = 0
+    broken: bool = False
 
     def fetch(self, afresh: bool) -> SecretStr:
+        if self.broken:
+            raise BrokenError("secret_unreadable", "The secret can't be read: put its value into Secrets Manager")
         if afresh:
             self.fetches += 1
             self.handed_out = self.current
@@ -204,6 +208,15 @@ def test_a_body_of_the_largest_size_is_taken(world: World) -> None:
     padded = body.replace(b'"padding": ""', b'"padding": "' + b"x" * (MAX_BODY_BYTES - len(body)) + b'"')
     assert len(padded) == MAX_BODY_BYTES
     assert world.post(request(padded))[0] == 202
+
+
+def test_a_webhook_secret_that_is_not_set_is_answered_503_and_told_in_the_log(world: World, log: io.StringIO) -> None:
+    world.vault.broken = True
+    status, message = world.post(opened())
+    assert (status, "operator" in message) == (503, True)
+    assert "put its value into Secrets Manager" in log.getvalue()
+    world.vault.broken = False
+    assert world.post(opened())[0] == 202
 
 
 def test_a_rotated_secret_is_fetched_so_that_rotation_loses_nothing(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from choreography.reaction import RefusedError, RetryLaterError
 from prestage.stage.template import load
 from runtimes.lease import LASTING, Leases
-from tests.unit.dynamodb import Local
+from tests.unit.dynamodb import TABLE, Local, ResendingTable
 from tests.unit.github_stage import Now
 
 ENVIRONMENT = "5a9e2f0c-5f4b-5c0e-8f53-1d7c0b7f2a11"
@@ -56,6 +56,13 @@ def test_the_same_actor_does_not_hold_it_twice(world: World) -> None:
     ):
         pass
     assert raised.value.after == timedelta(seconds=10)
+    assert world.is_free()
+
+
+def test_a_write_that_is_sent_again_does_not_lock_its_own_actor_out(world: World) -> None:
+    table = ResendingTable(world.local.dynamodb, TABLE)
+    with Leases(table, world.now).held(ENVIRONMENT):
+        assert not world.is_free()
     assert world.is_free()
 
 

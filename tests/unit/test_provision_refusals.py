@@ -10,8 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from choreography.reaction import RefusedError, RetryLaterError
-from runtimes.fly import FlyRefused
+from choreography.reaction import BrokenError, RefusedError, RetryLaterError
 from runtimes.provision import logger
 from tests.unit.provision_stage import NAME, ORGANIZATION, TOKEN, World, provisioning, wanted
 from tests.unit.steps import logged
@@ -137,8 +136,9 @@ def test_words_about_secrets_are_not_repeated(world: World, log: io.StringIO) ->
 def test_a_token_that_fly_does_not_take_is_a_failure_and_no_refusal(world: World) -> None:
     """A refusal would be final, and the next pull request would fare no better."""
     world.token = "fm2_another"
-    with pytest.raises(FlyRefused):
+    with pytest.raises(BrokenError, match="token") as raised:
         world.provision(wanted())
+    assert raised.value.reason.code == "provider_unauthorized"
 
 
 @pytest.mark.parametrize(

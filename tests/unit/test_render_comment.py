@@ -313,7 +313,7 @@ def test_who_overslept_its_claim_leaves_the_record_to_its_successor(world: World
 def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(shop: Environment) -> None:
     fact = _failed(created(shop), Reason(code="comment_refused", message="Locked"))
     assert fact.event is PrCommentFailed
-    assert fact.data.subject == f"{shop.id}@1"
+    assert fact.data.subject == f"{shop.id}@1:comment_refused"
 
 
 # ---- With the real writer

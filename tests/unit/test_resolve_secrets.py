@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from choreography.reaction import RefusedError
+from choreography.reaction import BrokenError, RefusedError
 from prestage_contracts.envelope import Reason
 from prestage_contracts.vault import BundleReference, SecretsFailed, SecretsResolved, SecretsResolvedData
 from records.environments import Environment, Environments
@@ -170,16 +170,16 @@ def test_a_secret_that_cant_be_decrypted_is_refused_by_its_name(world: World, lo
     assert "planted" not in f"{raised.value!r} {reason} {log.getvalue()}"
 
 
-def test_a_key_that_kms_refuses_is_a_refusal_that_says_what_to_see_to(world: World) -> None:
+def test_a_key_that_kms_refuses_is_for_an_operator_to_mend_and_no_refusal(world: World) -> None:
     def disabled() -> None:
         raise ClientError({"Error": {"Code": "DisabledException", "Message": "planted"}}, "Decrypt")
 
     world.set(**VALUES)
     environment = world.begin()
     world.local.before("Decrypt", disabled)
-    with pytest.raises(RefusedError, match="KMS key is enabled") as raised:
+    with pytest.raises(BrokenError, match="KMS key is enabled") as raised:
         world.step(created(environment))
-    assert raised.value.reason.code == "secret_unreadable"
+    assert raised.value.reason.code == "key_refused"
 
 
 def test_kms_being_away_is_no_refusal(world: World) -> None:
@@ -205,4 +205,4 @@ def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(world:
     environment = world.begin()
     fact = _failed(created(environment), Reason(code="secret_unreadable", message="Can't decrypt A_KEY"))
     assert fact.event is SecretsFailed
-    assert fact.data.subject == f"{environment.id}@1"
+    assert fact.data.subject == f"{environment.id}@1:secret_unreadable"

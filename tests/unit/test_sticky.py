@@ -10,7 +10,7 @@ from choreography.reaction import RetryLaterError
 from comments.sticky import LASTING, Stickies, Sticky, show
 from prestage.stage.template import load
 from prestage_contracts.comments import Shown
-from tests.unit.dynamodb import Local
+from tests.unit.dynamodb import TABLE, Local, ResendingTable
 from tests.unit.github_stage import Now
 from tests.unit.record_examples import app, preview
 
@@ -52,6 +52,13 @@ def test_a_comment_that_was_never_written_shows_nothing(world: World) -> None:
     assert (found.comment_id, found.shown, found.cause) == (None, (), "")
     assert not found.shows([])
     assert world.local.items() == []
+
+
+def test_a_claim_that_is_sent_again_does_not_lock_its_own_writer_out(world: World) -> None:
+    table = ResendingTable(world.local.dynamodb, TABLE)
+    assert Stickies(table, world.now).claim(REPOSITORY_ID, NUMBER).holder
+    with pytest.raises(RetryLaterError):
+        world.claim()
 
 
 def test_nobody_else_writes_it_meanwhile(world: World) -> None:

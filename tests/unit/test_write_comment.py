@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from choreography.reaction import RefusedError, RetryLaterError
+from choreography.reaction import BrokenError, RefusedError, RetryLaterError
 from comments.body import MARKER
 from comments.write import Writer, Written, logger
 from prestage_contracts.snapshot import Repository
@@ -194,7 +194,7 @@ def test_a_locked_conversation_is_a_refusal_that_says_so(place: Place, match: st
     assert '"status":403' in log.getvalue()
 
 
-@pytest.mark.parametrize("status", [404, 410, 422])
+@pytest.mark.parametrize("status", [410, 422])
 def test_a_pull_request_that_takes_no_comment_is_a_refusal(place: Place, status: int) -> None:
     place.stage.stand_in.fail(1, status=status, match=CREATE)
     with pytest.raises(RefusedError, match=rf"\({status}\)") as raised:
@@ -202,16 +202,19 @@ def test_a_pull_request_that_takes_no_comment_is_a_refusal(place: Place, status:
     assert raised.value.reason.code == "comment_refused"
 
 
-def test_a_pull_request_that_is_gone_is_a_refusal_and_nothing_is_created_elsewhere(place: Place) -> None:
-    with pytest.raises(RefusedError, match=r"\(404\)"):
+def test_a_pull_request_that_github_does_not_know_is_tried_again_and_nothing_is_created_elsewhere(place: Place) -> None:
+    """Its API learns of what is new after its webhooks do."""
+    with pytest.raises(BrokenError, match="no such pull request") as raised:
         place.write(4711, number=99)
+    assert raised.value.reason.code == "github_not_found"
     assert place.bodies() == {}
 
 
-def test_an_app_that_was_uninstalled_is_a_refusal(place: Place) -> None:
+def test_an_installation_that_github_does_not_know_is_tried_again(place: Place) -> None:
     place.stage.stand_in.fail(1, status=404, match="access_tokens")
-    with pytest.raises(RefusedError, match=r"\(404\)"):
+    with pytest.raises(BrokenError, match="is the App installed"):
         place.write()
+    assert place.write().created
 
 
 def test_a_renamed_repository_keeps_its_comment(place: Place) -> None:
