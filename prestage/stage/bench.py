@@ -40,7 +40,7 @@ BUDGET = {"KMS": 3, "GitHub": 5, "Fly.io": 7}
 
 HOPS = ("PullRequestOpened", "EnvironmentCreated", "SecretsResolved", "RuntimeRequested")
 _PATIENCE = 60
-_GITHUB_API = r"^[A-Z]+ /(app|repos|repositories)"
+GITHUB_API = r"^[A-Z]+ /(app|repos|repositories)"
 _RESOURCE = re.compile(r"(?<=/tarball)/.*|(?<=/apps)/[^/]+$")
 """What names one thing at the end of a path."""
 
@@ -211,7 +211,7 @@ def _count_calls(stage: Stage) -> Mapping[str, Counter[str]]:
         "EventBridge": Counter(call.action for call in calls if call.service == "events"),
         "SQS, by functions": Counter(call.action for call in calls if call.service == "sqs"),
         "Secrets Manager": Counter(call.action for call in calls if call.service == "secretsmanager"),
-        "GitHub": Counter(_named(stage.github.requests[marks[2] :], _GITHUB_API)),
+        "GitHub": Counter(_named(stage.github.requests[marks[2] :], GITHUB_API)),
         "Fly.io": Counter(_named(stage.fly.requests[marks[3] :], "")),
         "facts": Counter(fact["detail-type"] for fact in stage.bus.events[messages:]),
     }

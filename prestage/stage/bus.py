@@ -68,6 +68,7 @@ class Bus:
         region: AWS region.
         deliver: sends a message to a queue; if it raises, the event is a dead letter.
         may_publish: whether an access key may publish under a source.
+        violation: what in an event is against its contract, which refuses it; None if nothing is.
         clock: the time.
     """
 
@@ -79,6 +80,7 @@ class Bus:
         region: str,
         deliver: Callable[[Delivery], None],
         may_publish: Callable[[str, str], bool],
+        violation: Callable[[Event], str | None] = lambda _: None,
         clock: Clock = utc_now,
     ) -> None:
         self.name = name
@@ -87,6 +89,7 @@ class Bus:
         self.arn = f"arn:aws:events:{region}:{account}:event-bus/{name}"
         self._deliver = deliver
         self._may_publish = may_publish
+        self._violation = violation
         self._clock = clock
         self._lock = threading.RLock()
         self._rules: dict[str, tuple[Rule, EventPattern]] = {}
@@ -176,6 +179,11 @@ class Bus:
         Only events are counted whose "source detail-type detail" has a match of `match`.
         """
         self._duplications.plant(Fault(times, match))
+
+    def mend(self) -> None:
+        """Let nothing go wrong, and nothing come twice, any more."""
+        self._failures.clear()
+        self._duplications.clear()
 
     def put_events(self, entries: Sequence[Entry], access_key_id: str) -> list[Result]:
         """Publish. Gives what became of each entry, in their order.
@@ -279,6 +287,9 @@ class Bus:
             "resources": list(entry.get("Resources") or []),
             "detail": detail,
         }
+        if violation := self._violation(event):
+            logger.error("an event against its contract: %s", violation)
+            raise EntryError("ContractViolation", f"the stage takes no event against its contract: {violation}")
         taken = _Taken(event, at, 2 if self._duplications.next([entry]) else 1)
         self._events.append(event)
         for _, pattern, kept in self._archives.values():

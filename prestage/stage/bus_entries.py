@@ -144,6 +144,11 @@ class Faults:
         with self._lock:
             self._planted.append(fault)
 
+    def clear(self) -> None:
+        """Let nothing more happen."""
+        with self._lock:
+            self._planted.clear()
+
     def next(self, entries: Sequence[Entry]) -> Fault | None:
         """The fault that happens now, if one is for any of the entries."""
         with self._lock:

@@ -67,6 +67,11 @@ class Faulty:
         with self._lock:
             self._faults.append(_Fault(times, status, headers or {}, re.compile(match), after_effect, drop))
 
+    def mend(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._lock:
+            self._faults.clear()
+
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -138,3 +143,7 @@ class StandIn:
         for is done first.
         """
         self._api.fail(times, status=status, headers=headers, match=match, after_effect=after_effect, drop=drop)
+
+    def mend(self) -> None:
+        """Let nothing go wrong any more."""
+        self._api.mend()

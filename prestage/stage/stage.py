@@ -25,6 +25,7 @@ from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
 from prestage.stage.closing import Closing
+from prestage.stage.contract import Contract
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.github import GitHubStandIn
@@ -154,6 +155,7 @@ class Stage(Closing):
             region=REGION,
             deliver=self._deliver,
             may_publish=self._may_publish,
+            violation=Contract().violation,
         )
         for rule in self.deployment.rules:
             self.bus.put_rule(rule)

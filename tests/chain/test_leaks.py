@@ -30,7 +30,8 @@ def spellings(value: str) -> set[str]:
 
 def everywhere_outside(world: World) -> Mapping[str, str]:
     """Every event, log line, message and item, as text."""
-    tables = {name: world.stage.deployment.outputs[name] for name in ("RecordsTable", "MemoryTable")}
+    names = ("RecordsTable", "MemoryTable", "SecretsTable", "BundlesTable")
+    tables = {name: world.stage.deployment.outputs[name] for name in names}
     client = world.stage.aws.client("dynamodb")
     found = {f"table {name}": str(client.scan(TableName=table)["Items"]) for name, table in tables.items()}
     found |= {f"queue {name}": json.dumps(world.messages(name), default=str) for name in QUEUES}
@@ -51,13 +52,21 @@ def processes(machine: Machine) -> Iterator[tuple[Path, str]]:
             continue
 
 
+def change_a_secret(world: World, place: Place) -> None:
+    table, client = world.stage.deployment.outputs["SecretsTable"], world.stage.aws.client("dynamodb")
+    key = {"pk": {"S": f"APP#{place.apps[0].id}"}, "sk": {"S": "preview#SECRET#API_KEY"}}
+    item = client.get_item(TableName=table, Key=key)["Item"]
+    client.put_item(TableName=table, Item={**item, "sealed": {"B": item["sealed"]["B"][:-1] + b"?"}})
+
+
 @pytest.fixture
 def ran(world: World) -> Place:
-    """A full run with secrets, one that Fly refuses, and one that GitHub refuses."""
-    places = [world.place("storefront") for _ in range(3)]
+    """A full run with secrets, one that Fly refuses, one that GitHub refuses, and one whose secret was changed."""
+    places = [world.place("storefront") for _ in range(4)]
     for place in places:
         for name, value in VALUES.items():
             place.stage.stack.secrets.set(place.apps[0].id, "preview", name, value)
+    change_a_secret(world, places[1])
     world.stage.fly.fail(1, status=422, match=r"^POST .*/secrets$")
     world.stage.github.fail(1, status=403, match=r"^POST .*/comments$")
     for place in reversed(places):
@@ -76,6 +85,8 @@ def secrets_of_the_stack(world: World) -> Mapping[str, str]:
 
 def test_no_value_token_or_key_is_where_it_does_not_belong(world: World, ran: Place) -> None:
     assert ran.names().count("RuntimeRequested") == 1
+    [unreadable] = [fact for fact in world.stage.bus.events if fact["detail-type"] == "SecretsFailed"][-1:]
+    assert "API_KEY" in unreadable["detail"]["data"]["reason"]["message"]
     planted = {**VALUES, **secrets_of_the_stack(world)}
     assert len(planted) > len(VALUES) + 4
     leaks = [

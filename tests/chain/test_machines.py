@@ -6,9 +6,6 @@ import pytest
 
 from tests.chain.world import FOR_A_WHILE, Place, World
 
-COUNTING = "echo built >> ../../builds.txt"
-"""Beside the disk that a boot may wipe: what was built is counted for good."""
-
 
 def builds(place: Place) -> int:
     return place.stage.fly.log(place.machine_id()).count("prestage: build\n")

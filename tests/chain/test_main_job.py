@@ -2,6 +2,9 @@
 
 import hashlib
 
+import pytest
+
+from prestage.stage.bench import BUDGET, GITHUB_API
 from prestage.stage.demo import EXPECTED
 from tests.chain.world import MAIN_JOB, Place, World, assert_completed
 
@@ -94,6 +97,31 @@ def test_a_machine_keeps_away_search_engines_and_strangers_networks(place: Place
     assert place.page().headers["X-Robots-Tag"] == "noindex"
     [app] = [app for app in place.stage.fly.apps() if app.name == place.environment().fly_app]
     assert app.network == app.name
+
+
+def test_what_is_against_the_published_contract_is_not_stated(place: Place) -> None:
+    place.run()
+    [fact] = place.facts("RuntimeRequested")
+    data = {**fact["detail"]["data"], "environment": {"id": "not an id"}}
+    assert place.put(fact, data=data)["ErrorCode"] == "ContractViolation"
+    assert place.facts("RuntimeRequested") == [fact]
+
+
+@pytest.mark.parametrize("secrets", [1, 20])
+def test_calls_stay_within_their_budget_however_many_secrets_there_are(world: World, secrets: int) -> None:
+    place = world.place("storefront")
+    for number in range(secrets):
+        world.stage.stack.secrets.set(place.apps[0].id, "preview", f"SECRET_{number}", "a value")
+    world.stage.lambdas.redeploy()
+    marks = (len(world.stage.aws.calls), world.stage.github.count(GITHUB_API), world.stage.fly.count())
+    place.run()
+    assert place.shown()["commit"] == place.environment().sha
+    calls = world.stage.aws.calls[marks[0] :]
+    kms = [call.action for call in calls if call.service == "kms" and call.access_key_id.startswith("stage-")]
+    assert sorted(kms) == ["Decrypt", "Decrypt", "GenerateDataKey"]
+    assert world.stage.github.count(GITHUB_API) - marks[1] <= BUDGET["GitHub"]
+    assert world.stage.fly.count() - marks[2] <= BUDGET["Fly.io"]
+    assert len(kms) <= BUDGET["KMS"]
 
 
 def test_the_demo_expects_the_main_job() -> None:

@@ -59,6 +59,27 @@ def test_the_chain_completes_after_every_call_of_fly_fails_twice(place: Place, f
     assert place.stage.fly.process_environment(place.machine_id())["API_KEY"] == "a value"
 
 
+@pytest.mark.parametrize("fault", [*FAULTS, "408 after the side effect"])
+def test_the_next_generation_completes_after_every_call_fails_twice(place: Place, fault: str) -> None:
+    """It changes what is there: the comment, the secrets and the machine."""
+    with_secret(place)
+    number = place.run()
+    machine_id = place.machine_id()
+    sha = place.commit(**{"headline.txt": "Next\n"})
+    place.stage.github.close_pull_request(place.full_name, number)
+    place.stage.github.reopen_pull_request(place.full_name, number)
+    planted = FAULTS.get(fault, {"status": 408, "after_effect": True})
+    for call in (r"^GET /v1/apps/[^/]+/\w+$", r"^GET /v1/apps/[^/]+$", r"^POST /v1/"):
+        place.stage.fly.fail(2, match=call, **planted)
+    if fault in FAULTS:
+        place.stage.github.fail(2, match=r"^PATCH ", **planted)
+    place.stage.settle()
+    place.stage.settle_through(FOR_A_WHILE)
+    assert len(place.comments()) == 1
+    assert sha[:7] in place.comments()[0].body
+    assert (place.machine_id(), place.shown()["commit"]) == (machine_id, sha)
+
+
 @pytest.mark.parametrize("which", ["github", "fly"])
 def test_refused_connections_are_waited_out(place: Place, which: str) -> None:
     with getattr(place.stage, f"{which}_server").down():
@@ -97,7 +118,7 @@ def test_the_chain_completes_after_the_bus_takes_no(place: Place, name: str, aft
 
 def test_a_webhook_whose_fact_the_bus_does_not_take_is_answered_5xx_and_redelivered_with_success(place: Place) -> None:
     place.commit()
-    place.stage.bus.fail(4, match=" PullRequestOpened ")
+    place.stage.bus.fail(2, match=" PullRequestOpened ")
     place.stage.github.open_pull_request(place.full_name, branch="teal", title="Make it teal")
     failed = place.stage.github.deliveries[-1]
     assert failed.status == 503

@@ -171,7 +171,11 @@ class Place:
         return sorted((item for item in items if item["pk"]["S"] in partitions), key=json.dumps)
 
     def put_again(self, fact: Fact, **changes: Any) -> None:
-        """Put a fact on the bus as its owner would, once more; `changes` replace parts of its data."""
+        """Put a fact on the bus as its owner would, once more; `changes` replace parts of its detail."""
+        assert "EventId" in self.put(fact, **changes)
+
+    def put(self, fact: Fact, **changes: Any) -> Mapping[str, str]:
+        """What the bus says to that."""
         owner = next(one for one in self.stage.deployment.functions if fact["source"] in one.publishes)
         detail = {**fact["detail"], **changes}
         entry = {
@@ -181,7 +185,7 @@ class Place:
             "Detail": json.dumps(detail),
         }
         [result] = self.stage.bus.put_events([entry], f"stage-{owner.logical_id}")
-        assert "EventId" in result
+        return result
 
     def _all_environments(self) -> Iterator[Environment]:
         for app in self.apps:
