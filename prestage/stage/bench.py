@@ -81,19 +81,23 @@ def _machine() -> str:
 
 
 _MEASURE = """
-import resource, sys, time
+import pathlib, re, resource, sys, time
 began = time.perf_counter()
 for name in sys.argv[1:]:
     __import__(name)
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+seconds = time.perf_counter() - began
+status = pathlib.Path("/proc/self/status")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+if status.exists():  # on Linux, the other one is no less than what the process that started this one had
+    peak = int(re.search("VmHWM:[^0-9]*([0-9]+)", status.read_text())[1])
+print(seconds, peak / 1024)
 """
 
 
 def _import(*modules: str) -> tuple[float, float]:
     """The seconds that it takes to import the modules in a new process, at best of five, and its peak MiB."""
     told = [_output([sys.executable, "-c", _MEASURE, *modules], cwd=ROOT / "services").split() for _ in range(5)]
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return min(float(seconds) for seconds, _ in told), min(float(peak) / unit for _, peak in told)
+    return min(float(seconds) for seconds, _ in told), min(float(peak) for _, peak in told)
 
 
 def _print_imports(console: Console) -> None:

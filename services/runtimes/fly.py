@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from ipaddress import IPv6Network, ip_interface
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from pydantic import (
 )
 
 from choreography.clock import Clock, utc_now
+from runtimes.ip_assignments import IpAssignments
 
 TIMEOUT_SECONDS = 12.0
 """For one answer. All that one runtime takes has to fit into the function's time, however slow Fly is."""
@@ -42,8 +42,6 @@ _SHORTEST_HIDDEN = 8
 _SCHEMES = re.compile(r"^((FlyV1|Bearer)(\s+|$))+", re.IGNORECASE)
 _MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 _TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")
-_PRIVATE_NETWORKS = IPv6Network("fdaa::/16")
-_IP_TYPES = frozenset({"shared_v4", "v4", "v6", "private_v6", "egress_v4", "egress_v6", "egress_pair"})
 _NAME_TAKEN = re.compile(r"name_taken|has already been taken|uniqueness constraint", re.IGNORECASE)
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -141,31 +139,6 @@ class Machine(_Lenient):
         return max(ends, key=lambda event: event.timestamp).exit_code if ends else None
 
 
-class _IpAssignment(_Lenient):
-    ip: str = ""
-    shared: bool | None = None
-    type: str | None = None
-    egress: bool | None = None
-
-    @property
-    def kind(self) -> str | None:
-        """The type that would be asked for to get this address; older answers don't say it."""
-        if self.type in _IP_TYPES and not self.shared:
-            return self.type
-        try:
-            address = ip_interface(self.ip).ip
-        except ValueError:
-            return None
-        if self.shared or self.egress:
-            return f"{'shared' if self.shared else 'egress'}_v{address.version}"
-        private = address.version == _PRIVATE_NETWORKS.version and address in _PRIVATE_NETWORKS
-        return "private_v6" if private else f"v{address.version}"
-
-
-class _IpAssignments(_Lenient):
-    ips: Annotated[tuple[_IpAssignment, ...], _absent_is(())] = ()
-
-
 class _Error(_Lenient):
     error: str | None = None
     message: str | None = None
@@ -241,7 +214,7 @@ class Fly:
     def list_ip_types(self, app: str, *, fresh: bool = False) -> frozenset[str]:
         """The types of the app's addresses, as `assign_ip` takes them."""
         answer = self._send("GET", _app(app, "ip_assignments"))
-        ips = self._read(_IpAssignments, answer, fresh=fresh).ips
+        ips = self._read(IpAssignments, answer, fresh=fresh).ips
         return frozenset(kind for ip in ips if (kind := ip.kind))
 
     def assign_ip(self, app: str, ip_type: str, *, fresh: bool = False) -> None:
