@@ -32,10 +32,15 @@ CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "stage", "AWS_SECRET_ACCE
 """Environment variables that let a client sign; moto takes any key."""
 
 
+_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+
+
 class LocalAws(Closing):
     """moto, served on 127.0.0.1, and empty at first. moto has one state per process: one of these at a time."""
 
     def __init__(self, *, region: str = REGION) -> None:
+        # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
+        self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
         self._recorded = Recorded(DomainDispatcherApplication(create_backend_app))
         self._server = Server(self._recorded)
         self.endpoint = self._server.url
@@ -93,6 +98,7 @@ class LocalAws(Closing):
     def close(self) -> None:
         """Stop serving."""
         self._server.close()
+        os.environ.update(self._profiles)
 
 
 def _session(region: str) -> boto3.Session:

@@ -300,7 +300,7 @@ def _ways_in(stage: Stage) -> list[str]:
     outputs, fly_app = stage.deployment.outputs, stage.fly.apps()[0].name
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), REGION)
     endpoints = {"AWS_ENDPOINT_URL": stage.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": stage.bus_server.url}
-    settings = {**CREDENTIALS, **region, **endpoints, "PRESTAGE_STACK": STACK_NAME}
+    settings = {**CREDENTIALS, **region, **endpoints, "PRESTAGE_STACK": STACK_NAME, "NO_PROXY": "127.0.0.1,.localhost"}
     source = stage.fly.machines()[0].config.env["PRESTAGE_SOURCE_URL"]
     secret = f"aws secretsmanager get-secret-value --secret-id {outputs['FlySecretArn']}"
     token = f"$({secret} --query SecretString --output text)"

@@ -137,7 +137,10 @@ class _Problem(_Lenient):
 
 def build_http() -> httpx.Client:
     """A client with the time-out that GitHub needs. It follows no redirects: `GitHub` follows the ones it trusts."""
-    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+    direct = {
+        f"all://{host}": None for host in ("127.0.0.1", "localhost")
+    }  # a proxy is not for what is on this machine
+    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, mounts=direct)
 
 
 class GitHub:

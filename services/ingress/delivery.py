@@ -1,7 +1,6 @@
 """A webhook delivery, as API Gateway's HTTP API hands it over (payload format 2.0)."""
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -96,7 +95,7 @@ def _body(request: Mapping[str, Any]) -> bytes:
         return _bounded(text.encode(errors="surrogatepass"))
     try:
         return _bounded(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         raise UnacceptableError(HTTPStatus.BAD_REQUEST, "the body is not base64, as it is said to be") from None
 
 

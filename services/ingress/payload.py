@@ -1,8 +1,8 @@
 """GitHub's `pull_request` payload, as far as Prestage reads it, and what it says in Prestage's words."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from prestage_contracts.ingress import Head, PullRequestOpenedData
 from prestage_contracts.snapshot import PullRequestReference, Repository
@@ -14,8 +14,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
+type _Number = Annotated[int, Field(strict=True)]
+
+
 class _Id(_Part):
-    id: int
+    id: _Number
 
 
 class _User(_Part):
@@ -30,7 +33,7 @@ class _Head(_Part):
 
 
 class _PullRequest(_Part):
-    number: int
+    number: _Number
     title: str
     html_url: str
     user: _User | None
@@ -40,7 +43,7 @@ class _PullRequest(_Part):
 
 
 class _Repository(_Part):
-    id: int
+    id: _Number
     full_name: str
     default_branch: str
 

@@ -103,7 +103,7 @@ class Ingress:
         if not delivery.event:
             raise UnacceptableError(HTTPStatus.BAD_REQUEST, "the header X-GitHub-Event is missing")
         delivery_id, said = delivery.id, delivery.json()
-        if delivery.event != "pull_request" or said.get("action") not in {"opened", "reopened"}:
+        if delivery.event != "pull_request" or str(said.get("action")) not in {"opened", "reopened"}:
             logger.info("nothing follows", github_event=delivery.event, delivery_id=delivery_id)
             return "ignored: nothing follows from it"
         return self._state(_told(said), delivery)

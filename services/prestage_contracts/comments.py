@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from prestage_contracts.envelope import Data, Event, Frozen
-from prestage_contracts.snapshot import EnvironmentProblem, GitHubId, Identifier, Repository, Url
+from prestage_contracts.snapshot import EnvironmentProblem, GitHubId, Identifier, PullRequestNumber, Repository, Url
 
 
 class Shown(Frozen):
@@ -20,7 +20,7 @@ class PrCommentedData(Data):
     """The comment, and the environments that it shows."""
 
     repository: Repository
-    pull_request_number: Annotated[int, Field(ge=1)]
+    pull_request_number: PullRequestNumber
     comment_id: GitHubId
     comment_url: Url
     created: bool

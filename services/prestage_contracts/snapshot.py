@@ -10,6 +10,7 @@ type Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24}
 type FullName = Annotated[str, StringConstraints(pattern=r"^[^/\s]{1,100}/[^/\s]{1,100}$")]
 type GitHubId = Annotated[int, Field(ge=1, le=2**53)]
 """GitHub's numeric id. EventBridge compares numbers as doubles, exact up to 2^53."""
+type PullRequestNumber = Annotated[int, Field(ge=1, le=2**53)]
 type Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
 type Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 
@@ -24,7 +25,7 @@ class Repository(Frozen):
 class PullRequestReference(Frozen):
     """A pull request as people know it."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: PullRequestNumber
     title: Annotated[str, StringConstraints(max_length=1024)]
     html_url: Url
     author: Text

@@ -1,13 +1,13 @@
 """Pull requests as GitHub last told them. Never deleted: what overtakes must find what it overtook."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from boto3.dynamodb.conditions import Attr
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from prestage_contracts.envelope import Frozen, Text
-from prestage_contracts.snapshot import GitHubId, Sha
+from prestage_contracts.snapshot import GitHubId, PullRequestNumber, Sha
 from records.table import ABSENT, Check, ConditionFailedError, Table
 
 
@@ -15,7 +15,7 @@ class PullRequest(Frozen):
     """GitHub's word on a pull request. `told_by` is the id of the event that brought it."""
 
     repository_id: GitHubId
-    number: Annotated[int, Field(ge=1)]
+    number: PullRequestNumber
     state: Literal["open", "closed"]
     head_sha: Sha
     updated_at: AwareDatetime

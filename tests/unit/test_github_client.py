@@ -4,8 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
+from werkzeug.wrappers import Response
 
 from github_app.client import TIMEOUT_SECONDS, Comment, GitHubNotFoundError, GitHubRefusedError, build_http
+from prestage.stage.serve import Server
 from tests.unit.fly_wire import Wire
 from tests.unit.github_wire import (
     CALLS,
@@ -213,3 +215,10 @@ def test_an_enterprise_s_own_server_has_its_api_under_a_path() -> None:
     with pytest.raises(GitHubNotFoundError):
         client(wire, "https://git.example.com/api/v3/").repository(SECRET, "octo-org/shop")
     assert str(wire.last.url) == "https://git.example.com/api/v3/repos/octo-org/shop"
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Server(Response("here")) as server, build_http() as http:
+        assert http.get(server.url).text == "here"

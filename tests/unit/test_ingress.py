@@ -155,8 +155,8 @@ def test_other_events_are_acknowledged_and_ignored(world: World, event: str) -> 
     assert world.bus.facts == []
 
 
-@pytest.mark.parametrize("action", ["closed", "synchronize", "labeled", "stacked", None])
-def test_other_actions_are_acknowledged_and_ignored(world: World, action: str | None) -> None:
+@pytest.mark.parametrize("action", ["closed", "synchronize", "labeled", "stacked", None, [], {"opened": 1}, 7])
+def test_other_actions_are_acknowledged_and_ignored(world: World, action: object) -> None:
     assert world.post(opened(action=action))[0] == 202
     assert world.bus.facts == []
 
@@ -183,6 +183,9 @@ def test_a_bad_or_missing_signature_is_401_whatever_else_is_wrong(world: World, 
         (opened(installation=None), "installation"),
         (opened(head__sha="not a sha"), "sha"),
         (opened(html_url="javascript:alert(1)"), "html_url"),
+        (opened(number=True), "pull_request.number"),
+        (opened(number=0), "number"),
+        (opened(number=2**70), "number"),
         (opened(repository={"id": 9}), "repository.full_name"),
         (opened(title=None), "pull_request.title"),
     ],
