@@ -137,9 +137,8 @@ class _Problem(_Lenient):
 
 def build_http() -> httpx.Client:
     """A client with the time-out that GitHub needs. It follows no redirects: `GitHub` follows the ones it trusts."""
-    direct = {
-        f"all://{host}": None for host in ("127.0.0.1", "localhost")
-    }  # a proxy is not for what is on this machine
+    # A proxy is not for what is on this machine.
+    direct = {f"all://{host}": None for host in ("127.0.0.1", "localhost")}
     return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, mounts=direct)
 
 

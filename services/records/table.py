@@ -97,11 +97,7 @@ class Table:
             key = key & Key("sk").begins_with(begins_with)
         expression, names, values = _expression(key, is_key=True)
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            KeyConditionExpression=expression,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-            ConsistentRead=True,
+            KeyConditionExpression=expression, **self._reading(names, values)
         )
         for page in pages:
             yield from (_decode(item) for item in page["Items"])
@@ -109,13 +105,7 @@ class Table:
     def scan(self, *, sk: str) -> Iterator[Item]:
         """Every item with the sort key `sk`. Reads the whole table: for people, not for functions."""
         expression, names, values = _expression(Attr("sk").eq(sk))
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._name,
-            FilterExpression=expression,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-            ConsistentRead=True,
-        )
+        pages = self._client.get_paginator("scan").paginate(FilterExpression=expression, **self._reading(names, values))
         for page in pages:
             yield from (_decode(item) for item in page["Items"])
 
@@ -165,6 +155,15 @@ class Table:
             raise _cancelled(error) from None
         except self._client.exceptions.TransactionConflictException:
             raise ConflictError from None
+
+    def _reading(self, names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a query and a scan have in common: the table, what an expression stands on, and strong consistency."""
+        return {
+            "TableName": self._name,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+        }
 
     @contextmanager
     def _one_write(self) -> Iterator[None]:
