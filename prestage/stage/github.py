@@ -1,30 +1,31 @@
 """GitHub, stood in for: a REST API that checks what it is asked, real git repositories behind it, and signed webhooks.
 
-See github_repositories.py, github_shapes.py, github_tokens.py, github_api.py and github_hook.py.
+What there is: github_repositories.py and github_git.py. What is asked of it: github_api.py, with a module for each
+subject. What happens on it: github_happenings.py. How it is told: github_shapes.py, github_events.py, github_hook.py.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from choreography.clock import Clock, utc_now
-from prestage.stage.faults import Faulty, StandIn
+from prestage.stage import github_events as events
+from prestage.stage.faults import Faulty
 from prestage.stage.github_api import RestApi
+from prestage.stage.github_happenings import Happenings, written
 from prestage.stage.github_hook import Delivery, Hook
-from prestage.stage.github_repositories import Account, IssueComment, PullRequest, Repositories, Repository
-from prestage.stage.github_shapes import pull_request_event
+from prestage.stage.github_repositories import Account, Deployment, Installation, IssueComment, Repositories, Repository
+from prestage.stage.github_shapes import PERMISSIONS
 from prestage.stage.github_tokens import Credentials
 
-if TYPE_CHECKING:
-    pass
 
-
-class GitHubStandIn(StandIn):
+class GitHubStandIn(Happenings):
     """A pretended GitHub on which one App is installed wherever there is a repository.
 
-    What it can't pretend: visibility (every repository is private), people's permissions, branches' protection,
-    submodules, LFS, and rate limits (plant them with `fail`).
+    What it can't pretend: visibility (every repository is private), people who must not do what they do here, branches'
+    protection, commits' statuses, submodules, LFS, and rate limits (plant them with `fail`). What is committed in a
+    repository is there to be asked for at once, and told of when it is pushed. What the App itself does, such as
+    comment, is not told to it.
 
     Args:
         app_id: the App's id, digits.
@@ -45,10 +46,11 @@ class GitHubStandIn(StandIn):
         webhook_url: str,
         clock: Clock = utc_now,
     ) -> None:
+        self._app = {"app_id": app_id, "slug": slug}
         self._repositories = Repositories(clock)
         self._credentials = Credentials(app_id, public_key_pem, clock)
-        self._hook = Hook(app_id=app_id, url=webhook_url, secret=webhook_secret)
-        api = RestApi(self._repositories, self._credentials, app_id=app_id, slug=slug)
+        self._hook = Hook(app_id=app_id, url=webhook_url, secret=webhook_secret, clock=clock)
+        api = RestApi(self._repositories, self._credentials, self._hook, **self._app)
         self._api = Faulty(api.application())
 
     @property
@@ -71,48 +73,42 @@ class GitHubStandIn(StandIn):
         """Give the repository another `owner/name`; the one that it had redirects."""
         self._repositories.rename(self._repositories.named(full_name), new_name)
 
-    def open_pull_request(
-        self,
-        full_name: str,
-        *,
-        branch: str,
-        title: str,
-        author: str = "octocat",
-        author_type: str = "User",
-        fork: bool = False,
-        draft: bool = False,
-    ) -> int:
-        """Open a pull request from the branch and deliver the webhook. Gives its number; see `deliveries`.
-
-        With `fork`, the branch is told to be the author's fork's. KeyError if there is no such repository or branch.
-        """
-        place = self._repositories.named(full_name)
-        by = Account(author, author_type)
-        opened = self._repositories.open(place, branch=branch, title=title, author=by, fork=fork, draft=draft)
-        self._tell("opened", place, opened)
-        return opened.number
-
-    def close_pull_request(self, full_name: str, number: int, *, merged: bool = False) -> Delivery:
-        """Close or merge a pull request, at least a second after what was last done to it, and deliver the webhook."""
-
-        def close(pull_request: PullRequest) -> None:
-            pull_request.closed_at, pull_request.merged = pull_request.updated_at, merged
-
-        return self._change("closed", full_name, number, close)
-
-    def reopen_pull_request(self, full_name: str, number: int) -> Delivery:
-        """Reopen a pull request at its branch's newest commit, a second later at least, and deliver the webhook."""
-        place = self._repositories.named(full_name)
-
-        def reopen(pull_request: PullRequest) -> None:
-            pull_request.closed_at = None
-            pull_request.sha = place.sha_of(pull_request.branch)
-
-        return self._change("reopened", full_name, number, reopen)
+    def grant(self, full_name: str, login: str, permission: str) -> None:
+        """Let somebody be `admin`, `maintain`, `write`, `triage` or `read` in a repository, or `none` of it."""
+        if permission not in PERMISSIONS:
+            raise ValueError(f"{permission} is none of {', '.join(PERMISSIONS)}")
+        self._repositories.named(full_name).roles[login.lower()] = permission
 
     def delete_fork(self, full_name: str, number: int) -> None:
         """Delete the fork that a pull request came from: from now on it is told to come from nowhere."""
         self._pull_request(full_name, number).head = None
+
+    def uninstall(self, owner: str) -> Delivery:
+        """Take the App from all of an owner's repositories, for good: added ones get another installation."""
+        installation = self._installation(owner)
+        repositories = self._repositories.installed(installation)
+        installation.deleted = True
+        return self._tell_installation("deleted", installation, repositories)
+
+    def suspend(self, owner: str) -> Delivery:
+        """Have the App do and hear nothing of an owner's repositories for a while."""
+        installation = self._installation(owner)
+        installation.suspended_at = self._repositories.now()
+        return self._tell_installation("suspend", installation)
+
+    def unsuspend(self, owner: str) -> Delivery:
+        """Let the App do and hear of all that again."""
+        installation = self._installation(owner)
+        installation.suspended_at = None
+        return self._tell_installation("unsuspend", installation)
+
+    def remove_from_installation(self, full_name: str) -> Delivery:
+        """Take the App from one repository."""
+        return self._select(full_name, installed=False)
+
+    def add_to_installation(self, full_name: str) -> Delivery:
+        """Give the App a repository that was taken from it."""
+        return self._select(full_name, installed=True)
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -121,13 +117,21 @@ class GitHubStandIn(StandIn):
 
     def redeliver(self, delivery: Delivery) -> Delivery:
         """Deliver it again, under the same GUID, as the button in the App's settings does."""
-        return self._hook.deliver(delivery.event, delivery.body, guid=delivery.guid, redelivery=True)
+        return self._hook.redeliver(delivery)
 
     def deliver(
         self, body: bytes | Mapping[str, Any], *, event: str = "pull_request", guid: str | None = None
     ) -> Delivery:
         """Deliver anything, well signed, under a new GUID unless one is given."""
-        return self._hook.deliver(event, body if isinstance(body, bytes) else _json(body), guid=guid)
+        return self._hook.deliver(event, body if isinstance(body, bytes) else written(body), guid=guid)
+
+    def lose_deliveries(self, times: int = 1) -> None:
+        """Let the next deliveries reach nobody. They are remembered as failed, and can be had again."""
+        self._hook.lose(times)
+
+    def deployments(self, full_name: str) -> tuple[Deployment, ...]:
+        """The repository's deployments, oldest first, with what they were said to be."""
+        return tuple(self._repositories.named(full_name).deployments.values())
 
     def comments(self, full_name: str, number: int) -> tuple[IssueComment, ...]:
         """The pull request's comments, oldest first."""
@@ -137,7 +141,7 @@ class GitHubStandIn(StandIn):
     def plant_comment(
         self, full_name: str, number: int, body: str, *, author: str = "mallory", author_type: str = "User"
     ) -> int:
-        """Comment as somebody else. Gives the comment's id."""
+        """Comment as somebody else, and deliver nothing. Gives the comment's id."""
         pull_request = self._pull_request(full_name, number)
         return self._repositories.comment(pull_request, Account(author, author_type), body).id
 
@@ -145,19 +149,21 @@ class GitHubStandIn(StandIn):
         """Delete a comment, as a maintainer may; KeyError if there is none."""
         del self._pull_request(full_name, number).comments[comment_id]
 
-    def _pull_request(self, full_name: str, number: int) -> PullRequest:
-        return self._repositories.named(full_name).pull_requests[number]
+    def _installation(self, owner: str) -> Installation:
+        found = self._repositories.installation_of(owner)
+        if found is None:
+            raise KeyError(owner)
+        return found
 
-    def _change(self, action: str, full_name: str, number: int, change: Callable[[PullRequest], None]) -> Delivery:
+    def _tell_installation(
+        self, action: str, installation: Installation, repositories: list[Repository] | None = None
+    ) -> Delivery:
+        told = events.installation(action, installation, repositories, **self._app)
+        return self._hook.deliver("installation", written(told))
+
+    def _select(self, full_name: str, *, installed: bool) -> Delivery:
         place = self._repositories.named(full_name)
-        pull_request = place.pull_requests[number]
-        self._repositories.change(pull_request, change)
-        return self._tell(action, place, pull_request)
-
-    def _tell(self, action: str, place: Repository, pull_request: PullRequest) -> Delivery:
-        return self._hook.deliver("pull_request", _json(pull_request_event(action, pull_request, place)))
-
-
-def _json(payload: Mapping[str, Any]) -> bytes:
-    """As GitHub writes it: without spaces, and UTF-8 as it is."""
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+        place.installed = installed
+        action = "added" if installed else "removed"
+        told = events.installation_repositories(action, place, **self._app)
+        return self._hook.deliver("installation_repositories", written(told))

@@ -3,14 +3,24 @@
 import hashlib
 import hmac
 import itertools
+import json
+import threading
+import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from choreography.clock import Clock
+
 UNANSWERED = 0
 """The status of a delivery that got no answer in time."""
+
+KEPT = timedelta(days=3)
+"""For how long a delivery is remembered, and can be had again."""
 
 _DEADLINE_SECONDS = 10.0
 _HOOK_ID = "481516"
@@ -29,11 +39,21 @@ class Delivery:
     headers: dict[str, str] = field(repr=False)
     answer: str
     redelivery: bool
+    delivered_at: datetime
+    seconds: float
 
     @property
     def succeeded(self) -> bool:
         """Whether it was taken."""
         return HTTPStatus.OK <= self.status < HTTPStatus.BAD_REQUEST
+
+    def said(self) -> dict[str, Any]:
+        """What the body says; nothing where it is no JSON object."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class Hook:
@@ -43,23 +63,59 @@ class Hook:
         app_id: the App's, for the headers.
         url: where to deliver.
         secret: what to sign with.
+        clock: the time.
     """
 
-    def __init__(self, *, app_id: str, url: str, secret: str) -> None:
+    def __init__(self, *, app_id: str, url: str, secret: str, clock: Clock) -> None:
         self.deliveries: list[Delivery] = []
         self._app_id = app_id
         self._url = url
         self._secret = secret.encode()
+        self._clock = clock
         self._ids = itertools.count(_FIRST_ID)
+        self._to_lose = 0
+        self._lock = threading.Lock()
+
+    def lose(self, times: int) -> None:
+        """Let the next deliveries reach nobody."""
+        with self._lock:
+            self._to_lose += times
 
     def deliver(self, event: str, body: bytes, *, guid: str | None = None, redelivery: bool = False) -> Delivery:
         """POST it, signed, and wait for the answer."""
         guid = guid or str(uuid4())
         headers = self._headers(event, body, guid)
-        status, answer = self._post(body, headers)
-        delivery = Delivery(next(self._ids), guid, event, status, body, headers, answer, redelivery)
+        now, began = self._clock(), time.monotonic()
+        status, answer = (UNANSWERED, "lost") if self._is_lost() else self._post(body, headers)
+        delivery = Delivery(
+            id=next(self._ids),
+            guid=guid,
+            event=event,
+            status=status,
+            body=body,
+            headers=headers,
+            answer=answer,
+            redelivery=redelivery,
+            delivered_at=now,
+            seconds=time.monotonic() - began,
+        )
         self.deliveries.append(delivery)
         return delivery
+
+    def redeliver(self, delivery: Delivery) -> Delivery:
+        """Deliver it again, under the same GUID."""
+        return self.deliver(delivery.event, delivery.body, guid=delivery.guid, redelivery=True)
+
+    def kept(self) -> list[Delivery]:
+        """The deliveries that are remembered, newest first."""
+        since = self._clock() - KEPT
+        return [one for one in reversed(tuple(self.deliveries)) if one.delivered_at >= since]
+
+    def _is_lost(self) -> bool:
+        with self._lock:
+            lost = self._to_lose > 0
+            self._to_lose -= lost
+        return lost
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         # The stage's gateway is on this machine: no proxy is for it, and no certificates need to be read for it.

@@ -3,16 +3,34 @@
 import base64
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from prestage.stage.github_repositories import Account, Head, IssueComment, PullRequest, Repository
+from prestage.stage.github_git import Commit, Signature
+from prestage.stage.github_repositories import Account, Head, Installation, IssueComment, PullRequest, Repository
 
 API = "https://api.github.com"
 HTML = "https://github.com"
 
-GRANTED = {"contents": "read", "metadata": "read", "pull_requests": "write"}
+GRANTED = {"contents": "read", "deployments": "write", "metadata": "read", "pull_requests": "write"}
 """What the App may do where it is installed."""
+
+SUBSCRIBED = ["issue_comment", "pull_request", "push"]
+"""What the App is told of. It hears of its installations without that."""
+
+PERMISSIONS = {
+    "admin": "admin",
+    "maintain": "write",
+    "write": "write",
+    "triage": "read",
+    "read": "read",
+    "none": "none",
+}
+"""What each role is called where only four are known."""
+
+_UNSIGNED = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
+_RIGHTS = {"pull": "read", "triage": "triage", "push": "write", "maintain": "maintain", "admin": "admin"}
+_ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
 _OF_A_USER = {
     "followers_url": "/followers",
@@ -99,7 +117,7 @@ def user(account: Account) -> dict[str, Any]:
     return {
         "login": account.login,
         "id": identity,
-        "node_id": _node_id("User", identity),
+        "node_id": node_id("User", identity),
         "avatar_url": f"https://avatars.githubusercontent.com/u/{identity}?v=4",
         "gravatar_id": "",
         "url": path,
@@ -118,7 +136,7 @@ def repository(described: Repository, *, head: Head | None = None) -> dict[str, 
     path, page = f"{API}/repos/{head.full_name}", f"{HTML}/{head.full_name}"
     return {
         "id": head.id,
-        "node_id": _node_id("Repository", head.id),
+        "node_id": node_id("Repository", head.id),
         "name": name,
         "full_name": head.full_name,
         "private": True,
@@ -134,7 +152,7 @@ def repository(described: Repository, *, head: Head | None = None) -> dict[str, 
         "svn_url": page,
         "created_at": moment(described.created_at),
         "updated_at": moment(described.created_at),
-        "pushed_at": moment(described.created_at),
+        "pushed_at": moment(described.pushed_at),
         "default_branch": described.default_branch,
         **_ORDINARY,
     }
@@ -167,7 +185,7 @@ def pull_request(described: PullRequest, base: Repository) -> dict[str, Any]:
     return {
         **urls,
         "id": identity,
-        "node_id": _node_id("PullRequest", identity),
+        "node_id": node_id("PullRequest", identity),
         "number": described.number,
         "state": described.state,
         "locked": False,
@@ -177,13 +195,13 @@ def pull_request(described: PullRequest, base: Repository) -> dict[str, Any]:
         "created_at": moment(described.created_at),
         "updated_at": moment(described.updated_at),
         "closed_at": described.closed_at and moment(described.closed_at),
-        "merged_at": moment(described.updated_at) if described.merged else None,
-        "merge_commit_sha": None,
+        "merged_at": moment(described.closed_at) if described.merged and described.closed_at else None,
+        "merge_commit_sha": described.merge_sha,
         "assignee": None,
         "assignees": [],
         "requested_reviewers": [],
         "requested_teams": [],
-        "labels": [],
+        "labels": [label(name, base) for name in described.labels],
         "milestone": None,
         "draft": described.draft,
         "head": _side(described.branch, described.sha, described.head, base),
@@ -198,14 +216,14 @@ def pull_request(described: PullRequest, base: Repository) -> dict[str, Any]:
             "commits": {"href": urls["commits_url"]},
             "statuses": {"href": statuses},
         },
-        "author_association": "CONTRIBUTOR",
+        "author_association": association(described.author.login, base),
         "auto_merge": None,
         "active_lock_reason": None,
         "merged": described.merged,
         "mergeable": None,
         "rebaseable": None,
         "mergeable_state": "unknown",
-        "merged_by": None,
+        "merged_by": user(Account("octocat", "User")) if described.merged else None,
         "comments": len(described.comments),
         "review_comments": 0,
         "maintainer_can_modify": False,
@@ -235,62 +253,124 @@ def comment(described: IssueComment, number: int, place: Repository) -> dict[str
         "html_url": f"{HTML}/{place.full_name}/pull/{number}#issuecomment-{described.id}",
         "issue_url": f"{path}/{number}",
         "id": described.id,
-        "node_id": _node_id("IssueComment", described.id),
+        "node_id": node_id("IssueComment", described.id),
         "user": user(Account(described.author_login, described.author_type)),
         "created_at": moment(described.created_at),
         "updated_at": moment(described.updated_at),
         "body": described.body,
-        "author_association": "NONE",
+        "author_association": association(described.author_login, place),
         "performed_via_github_app": None,
     }
 
 
-def installation(place: Repository, *, app_id: str, slug: str) -> dict[str, Any]:
-    """The App's installation in the repository."""
-    owner = Account(place.owner, "Organization")
-    identity = place.installation_id
+def label(name: str, place: Repository) -> dict[str, Any]:
+    """A label of the repository."""
+    identity = zlib.crc32(f"{place.id}/{name}".encode())
+    return {
+        "id": identity,
+        "node_id": node_id("Label", identity),
+        "url": f"{API}/repos/{place.full_name}/labels/{name}",
+        "name": name,
+        "color": "ededed",
+        "default": False,
+        "description": None,
+    }
+
+
+def association(login: str, place: Repository) -> str:
+    """How somebody is told to belong to a repository. It says nothing of what they may do there."""
+    role = place.role(login)
+    if role == "admin":
+        return "MEMBER"
+    return "NONE" if role in {None, "none"} else "COLLABORATOR"
+
+
+def collaborator(login: str, role: str) -> dict[str, Any]:
+    """What somebody may do in a repository."""
+    rights = {name: _ROLES.index(role) >= _ROLES.index(least) for name, least in _RIGHTS.items()}
+    who = {**user(Account(login, "User")), "permissions": rights, "role_name": role}
+    return {"permission": PERMISSIONS[role], "role_name": role, "user": who}
+
+
+def branch(name: str, newest: Commit, place: Repository) -> dict[str, Any]:
+    """A branch, with its newest commit."""
+    path, page = f"{API}/repos/{place.full_name}/branches/{name}", f"{HTML}/{place.full_name}/tree/{name}"
+    return {
+        "name": name,
+        "commit": _commit(newest, place),
+        "_links": {"self": path, "html": page},
+        "protected": False,
+        "protection": {
+            "enabled": False,
+            "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []},
+        },
+        "protection_url": f"{path}/protection",
+    }
+
+
+def _commit(described: Commit, place: Repository) -> dict[str, Any]:
+    path, page = f"{API}/repos/{place.full_name}", f"{HTML}/{place.full_name}"
+    url = f"{path}/commits/{described.sha}"
+    return {
+        "sha": described.sha,
+        "node_id": node_id("Commit", described.sha),
+        "commit": {
+            "author": _signature(described.author),
+            "committer": _signature(described.committer),
+            "message": described.message,
+            "tree": {"sha": described.tree, "url": f"{path}/git/trees/{described.tree}"},
+            "url": f"{path}/git/commits/{described.sha}",
+            "comment_count": 0,
+            "verification": _UNSIGNED,
+        },
+        "url": url,
+        "html_url": f"{page}/commit/{described.sha}",
+        "comments_url": f"{url}/comments",
+        "author": None,
+        "committer": None,
+        "parents": [
+            {"sha": sha, "url": f"{path}/commits/{sha}", "html_url": f"{page}/commit/{sha}"}
+            for sha in described.parents
+        ],
+    }
+
+
+def _signature(described: Signature) -> dict[str, str]:
+    return {"name": described.name, "email": described.email, "date": moment(described.at)}
+
+
+def installation(described: Installation, *, app_id: str, slug: str) -> dict[str, Any]:
+    """The App's installation for an owner."""
+    owner = user(Account(described.owner, "Organization"))
+    identity, suspended = described.id, described.suspended_at
     return {
         "id": identity,
         "app_id": int(app_id),
         "app_slug": slug,
-        "account": user(owner),
-        "target_id": user(owner)["id"],
-        "target_type": owner.type,
+        "account": owner,
+        "target_id": owner["id"],
+        "target_type": "Organization",
         "repository_selection": "selected",
         "access_tokens_url": f"{API}/app/installations/{identity}/access_tokens",
         "repositories_url": f"{API}/installation/repositories",
-        "html_url": f"{HTML}/organizations/{place.owner}/settings/installations/{identity}",
+        "html_url": f"{HTML}/organizations/{described.owner}/settings/installations/{identity}",
         "permissions": GRANTED,
-        "events": ["pull_request"],
+        "events": SUBSCRIBED,
         "single_file_name": None,
-        "created_at": moment(place.created_at),
-        "updated_at": moment(place.created_at),
-        "suspended_at": None,
-        "suspended_by": None,
-    }
-
-
-def pull_request_event(action: str, described: PullRequest, base: Repository) -> Mapping[str, Any]:
-    """The payload of a `pull_request` delivery: https://docs.github.com/en/webhooks/webhook-events-and-payloads."""
-    owner = user(Account(base.owner, "Organization"))
-    return {
-        "action": action,
-        "number": described.number,
-        "pull_request": pull_request(described, base),
-        "repository": {**repository(base), "custom_properties": {}},
-        "organization": {name: owner[name] for name in ("login", "id", "node_id", "url", "avatar_url")},
-        "sender": user(described.author),
-        "installation": {
-            "id": base.installation_id,
-            "node_id": _node_id("IntegrationInstallation", base.installation_id),
-        },
+        "has_multiple_single_files": False,
+        "single_file_paths": [],
+        "created_at": moment(described.created_at),
+        "updated_at": moment(suspended or described.created_at),
+        "suspended_at": suspended and moment(suspended),
+        "suspended_by": user(Account("octocat", "User")) if suspended else None,
     }
 
 
 def moment(when: datetime) -> str:
     """A moment, to the second."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _node_id(kind: str, identity: int) -> str:
+def node_id(kind: str, identity: int | str) -> str:
+    """What GraphQL calls it."""
     return base64.b64encode(f"0{len(kind)}:{kind}{identity}".encode()).decode()

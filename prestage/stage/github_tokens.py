@@ -24,8 +24,9 @@ class BadCredentialsError(Exception):
 
 @dataclass(frozen=True)
 class Grant:
-    """What an installation token may do, and where."""
+    """What an installation's token may do, and where."""
 
+    installation_id: int
     repository_ids: frozenset[int]
     permissions: Mapping[str, str]
     expires_at: datetime
@@ -92,9 +93,12 @@ class Credentials:
         if expires_at > now + LONGEST_JWT.total_seconds():
             raise BadCredentialsError("'Expiration time' claim ('exp') is too far in the future")
 
-    def issue(self, repository_ids: frozenset[int], permissions: Mapping[str, str]) -> tuple[str, Grant]:
-        """A new installation token."""
-        grant = Grant(repository_ids, permissions, self.clock().replace(microsecond=0) + TOKEN_LIFE)
+    def issue(
+        self, installation_id: int, repository_ids: frozenset[int], permissions: Mapping[str, str]
+    ) -> tuple[str, Grant]:
+        """A new token of the installation."""
+        expires_at = self.clock().replace(microsecond=0) + TOKEN_LIFE
+        grant = Grant(installation_id, repository_ids, permissions, expires_at)
         token = _stateless(self.app_id)
         with self._lock:
             self._grants[token] = grant

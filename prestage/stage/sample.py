@@ -39,11 +39,24 @@ class SampleRepository:
         return created
 
     def branch(self, name: str, files: Mapping[str, str]) -> str:
-        """Make a branch off main with one commit that writes `files`. Gives its SHA."""
-        self.git("checkout", "--quiet", "-B", name, "main")
-        sha = self.commit(files, f"Change {', '.join(files)}")
-        self.git("checkout", "--quiet", "main")
-        return sha
+        """Make a branch off the one that is checked out with one commit that writes `files`. Gives its SHA."""
+        return self._commit_on(files, "-B", name)
+
+    def commit_to(self, branch: str, files: Mapping[str, str]) -> str:
+        """Commit `files` to a branch that is there. Gives the SHA.
+
+        Raises:
+            GitError: it is not there, or says so already.
+        """
+        return self._commit_on(files, branch)
+
+    def _commit_on(self, files: Mapping[str, str], *checkout: str) -> str:
+        before = self.git("symbolic-ref", "--short", "HEAD")
+        self.git("checkout", "--quiet", *checkout, "--")
+        try:
+            return self.commit(files, f"Change {', '.join(files)}")
+        finally:
+            self.git("checkout", "--quiet", before)
 
     def commit(self, files: Mapping[str, str], message: str) -> str:
         """Commit `files` and all else that changed to the branch that is checked out. Gives the SHA."""

@@ -1,145 +1,72 @@
 """GitHub's REST API: https://docs.github.com/en/rest. One attempt per call; trying again is the caller's."""
 
-import re
-from collections.abc import Container, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, RootModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from choreography.clock import Clock
+from github_app.answers import (
+    Base,
+    Branch,
+    Collaborator,
+    Comment,
+    Delivery,
+    Deployment,
+    DeploymentState,
+    DeploymentStatus,
+    Head,
+    Installation,
+    InstallationToken,
+    Page,
+    PullRequest,
+    Repository,
+)
+from github_app.connection import (
+    LONGEST_WAIT,
+    ODD,
+    REDIRECTS,
+    TIMEOUT_SECONDS,
+    Connection,
+    GitHubNotFoundError,
+    GitHubRefusedError,
+    GitHubUnauthorizedError,
+    GitHubUnavailableError,
+    build_http,
+)
 
-TIMEOUT_SECONDS = 12.0
-"""For one answer. GitHub gives up on a request of its own accord after ten seconds."""
+__all__ = [
+    "LONGEST_DESCRIPTION",
+    "LONGEST_WAIT",
+    "TIMEOUT_SECONDS",
+    "Base",
+    "Comment",
+    "Delivery",
+    "Deployment",
+    "DeploymentState",
+    "DeploymentStatus",
+    "GitHub",
+    "GitHubNotFoundError",
+    "GitHubRefusedError",
+    "GitHubUnauthorizedError",
+    "GitHubUnavailableError",
+    "Head",
+    "InstallationToken",
+    "PullRequest",
+    "Repository",
+    "build_http",
+]
 
-LONGEST_WAIT = timedelta(hours=1)
-"""No limit of GitHub's is counted over more than an hour."""
+LONGEST_DESCRIPTION = 140
+"""Characters of what is said about a deployment's state."""
 
-_OUTAGE = timedelta(seconds=10)
-_LIMITED = timedelta(minutes=1)
-"""What GitHub asks for after a secondary limit whose answer says nothing of time."""
-
-_HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "X-GitHub-Api-Version": "2022-11-28",
-    "User-Agent": "prestage",
-}
-_REDIRECTS = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
-_MOST_REDIRECTS = 3
-_LIMIT_WORDS = re.compile(r"rate limit|abuse detection", re.IGNORECASE)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_CREDENTIAL = re.compile(r"[!-~]+")
-_MESSAGE_LENGTH = 300
-_HIDDEN = "…"
-_ODD = "an answer of another shape than GitHub promises"
-
-
-class GitHubUnavailableError(Exception):
-    """GitHub did not do it now and may do it later; a change whose answer was lost may have happened.
-
-    `after` is how long GitHub asks to be left alone, or a wait that suits the trouble where it does not say.
-    """
-
-    def __init__(self, message: str, after: timedelta) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-class GitHubRefusedError(Exception):
-    """GitHub said no, and would again.
-
-    `status` is HTTP's, `message` GitHub's words (at most 300 characters, without the credential that was sent),
-    `request_id` what GitHub's support asks for, None if there was none.
-    """
-
-    def __init__(self, status: int, message: str, request_id: str | None = None) -> None:
-        super().__init__(f"GitHub answered {status}: {message}")
-        self.status = status
-        self.message = message
-        self.request_id = request_id
-
-
-class GitHubNotFoundError(GitHubRefusedError):
-    """It is not there, or the credential may not see that it is."""
-
-
-class GitHubUnauthorizedError(GitHubRefusedError):
-    """The credential is not accepted. A token just minted is not known everywhere at once."""
-
-
-_KINDS: Mapping[int, type[GitHubRefusedError]] = {
-    HTTPStatus.UNAUTHORIZED: GitHubUnauthorizedError,
-    HTTPStatus.NOT_FOUND: GitHubNotFoundError,
-}
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-def _absent_is[T](default: T) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
-class _User(_Lenient):
-    login: str = ""
-    type: str = ""
-
-
-class Comment(_Lenient):
-    """A comment of an issue or a pull request."""
-
-    id: int
-    html_url: str
-    body: Annotated[str, _absent_is("")] = ""
-    user: Annotated[_User, _absent_is(_User())] = _User()
-
-    @property
-    def author_login(self) -> str:
-        """Who wrote it; an App's login ends with `[bot]`. Empty for a deleted account."""
-        return self.user.login
-
-    @property
-    def author_type(self) -> str:
-        """`User` or `Bot`, among others. Empty for a deleted account."""
-        return self.user.type
-
-
-class Repository(_Lenient):
-    """A repository, under the name that it has now."""
-
-    id: int
-    full_name: str
-
-
-class InstallationToken(_Lenient):
-    """A token of the App's installation, good until `expires_at`."""
-
-    token: SecretStr
-    expires_at: AwareDatetime
-
-
-class _Installation(_Lenient):
-    id: int
-
-
-class _Comments(RootModel[tuple[Comment, ...]]):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class _Problem(_Lenient):
-    message: str = ""
-    errors: tuple[str | dict[str, Any], ...] = ()
-
-
-def build_http() -> httpx.Client:
-    """A client with the time-out that GitHub needs. It follows no redirects: `GitHub` follows the ones it trusts."""
-    # A proxy is not for what is on this machine.
-    direct = {f"all://{host}": None for host in ("127.0.0.1", "localhost")}
-    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, mounts=direct)
+_NO_SEGMENTS = frozenset({"", ".", ".."})
+"""What in a path would mean another path."""
 
 
 class GitHub:
@@ -147,7 +74,7 @@ class GitHub:
 
     Every method raises `GitHubUnavailableError` (no answer, 429, 5xx, or a 403 that is a rate limit) or
     `GitHubRefusedError`. Redirects of a renamed repository are followed where they stay on the API's own origin, so no
-    credential ever goes elsewhere.
+    credential ever goes elsewhere. A credential is an installation token, or the App's JWT where it is called that.
 
     Args:
         http: from `build_http`.
@@ -156,9 +83,7 @@ class GitHub:
     """
 
     def __init__(self, http: httpx.Client, api_url: str, *, clock: Clock) -> None:
-        self._http = http
-        self._api_url = api_url.rstrip("/")
-        self._clock = clock
+        self._api = Connection(http, api_url, clock=clock)
 
     def repository_installation(self, jwt: SecretStr, full_name: str) -> int:
         """The id of the App's installation in the repository.
@@ -166,8 +91,8 @@ class GitHub:
         Raises:
             GitHubNotFoundError: the App is not installed there.
         """
-        answer = self._send("GET", f"{_repository(full_name)}/installation", jwt)
-        return self._read(_Installation, answer).id
+        answer = self._api.send("GET", f"{_repository(full_name)}/installation", jwt)
+        return self._api.read(Installation, answer).id
 
     def create_installation_token(
         self,
@@ -184,25 +109,93 @@ class GitHub:
             body["repository_ids"] = [repository_id]
         if repository_name is not None:
             body["repositories"] = [repository_name]
-        answer = self._send("POST", f"/app/installations/{installation_id}/access_tokens", jwt, body)
-        return self._read(InstallationToken, answer)
+        answer = self._api.send("POST", f"/app/installations/{installation_id}/access_tokens", jwt, body)
+        return self._api.read(InstallationToken, answer)
+
+    def failed_deliveries(self, jwt: SecretStr, since: datetime) -> Iterator[Delivery]:
+        """The attempts to deliver a webhook that failed, newest first, of those made at `since` or later.
+
+        GitHub keeps them for three days. What failed here may have been taken at a later attempt, which has the same
+        `guid` and is not among these.
+        """
+        for one in self._api.pages(Page[Delivery], "/app/hook/deliveries?status=failure&per_page=100", jwt):
+            if one.delivered_at < since:
+                return
+            if not one.succeeded:
+                yield one
+
+    def redeliver(self, jwt: SecretStr, delivery_id: int) -> None:
+        """Have GitHub deliver it once more, under the same `guid`, soon: the outcome is another attempt in the list."""
+        answer = self._api.send("POST", f"/app/hook/deliveries/{delivery_id}/attempts", jwt)
+        self._api.expect(answer)
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            raise self._api.refusal(answer, ODD)
 
     def repository(self, token: SecretStr, full_name: str) -> Repository:
         """The repository, whether that is its name or was."""
-        return self._read(Repository, self._send("GET", _repository(full_name), token))
+        return self._api.read(Repository, self._api.send("GET", _repository(full_name), token))
+
+    def branch_head(self, token: SecretStr, full_name: str, branch: str) -> str | None:
+        """The SHA of the branch's newest commit, None if the repository has no branch of that name.
+
+        Takes `contents: read`. GitHub redirects from a branch that was renamed, and from `master` where there is none,
+        to another branch: that one is not meant here.
+
+        Raises:
+            GitHubNotFoundError: the repository itself is not there, or not for the token.
+        """
+        if not _NO_SEGMENTS.isdisjoint(branch.split("/")):
+            return None
+        answer = self._api.send("GET", f"{_repository(full_name)}/branches/{quote(branch)}", token)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            self.repository(token, full_name)
+            return None
+        found = self._api.read(Branch, answer)
+        return found.commit.sha if found.name == branch else None
+
+    def permission(self, token: SecretStr, full_name: str, login: str) -> str:
+        """What somebody may do in the repository: `admin`, `write`, `read` or `none`.
+
+        Takes `metadata: read`, which every token has. Roles in between count as the lower one: `maintain` as `write`,
+        `triage` as `read`. Who is not known to GitHub may do nothing.
+        """
+        if login in _NO_SEGMENTS:
+            return "none"
+        path = f"{_repository(full_name)}/collaborators/{quote(login, safe='')}/permission"
+        answer = self._api.send("GET", path, token)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return "none"
+        return self._api.read(Collaborator, answer).permission
+
+    def archive_link(self, token: SecretStr, full_name: str, sha: str) -> str:
+        """GitHub's link to the commit's `tar.gz`, for anyone who has it and for five minutes."""
+        path = f"{_repository(full_name)}/tarball/{quote(sha, safe='')}"
+        answer = self._api.send("GET", path, token, follow=REDIRECTS)
+        if answer.status_code != HTTPStatus.FOUND:
+            self._api.expect(answer)
+            raise self._api.refusal(answer, ODD)
+        location: str = answer.headers.get("Location", "")
+        if not _is_trusted(location):
+            raise self._api.refusal(answer, "the archive's location is no https URL")
+        return location
+
+    def pull_request(self, token: SecretStr, full_name: str, number: int) -> PullRequest:
+        """The pull request. Takes `pull_requests: read`.
+
+        Raises:
+            GitHubNotFoundError: there is none of that number.
+        """
+        return self._api.read(PullRequest, self._api.send("GET", f"{_repository(full_name)}/pulls/{number}", token))
 
     def list_comments(self, token: SecretStr, full_name: str, number: int) -> Iterator[Comment]:
         """The comments of a pull request, oldest first. A page is asked for when it is come to."""
         url = f"{_repository(full_name)}/issues/{number}/comments?per_page=100"
-        while url:
-            answer = self._send("GET", url, token)
-            yield from self._read(_Comments, answer).root
-            url = self._next_page(answer)
+        return self._api.pages(Page[Comment], url, token)
 
     def create_comment(self, token: SecretStr, full_name: str, number: int, body: str) -> Comment:
         """Comment on a pull request. Asking twice gives two: after a lost answer, list first."""
         path = f"{_repository(full_name)}/issues/{number}/comments"
-        return self._read(Comment, self._send("POST", path, token, {"body": body}))
+        return self._api.read(Comment, self._api.send("POST", path, token, {"body": body}))
 
     def update_comment(self, token: SecretStr, full_name: str, comment_id: int, body: str) -> Comment:
         """Replace what a comment says.
@@ -211,98 +204,100 @@ class GitHub:
             GitHubNotFoundError: it was deleted.
         """
         path = f"{_repository(full_name)}/issues/comments/{comment_id}"
-        return self._read(Comment, self._send("PATCH", path, token, {"body": body}))
+        return self._api.read(Comment, self._api.send("PATCH", path, token, {"body": body}))
 
-    def archive_link(self, token: SecretStr, full_name: str, sha: str) -> str:
-        """GitHub's link to the commit's `tar.gz`, for anyone who has it and for five minutes."""
-        answer = self._send("GET", f"{_repository(full_name)}/tarball/{quote(sha, safe='')}", token, follow=_REDIRECTS)
-        if answer.status_code != HTTPStatus.FOUND:
-            self._expect(answer)
-            raise self._refusal(answer, _ODD)
-        location: str = answer.headers.get("Location", "")
-        if not _is_trusted(location):
-            raise self._refusal(answer, "the archive's location is no https URL")
-        return location
-
-    def _send(
+    def create_deployment(
         self,
-        method: str,
-        url: str,
-        credential: SecretStr,
-        body: Mapping[str, Any] | None = None,
-        follow: Container[int] = _REDIRECTS | {HTTPStatus.FOUND},
-    ) -> httpx.Response:
-        """The answer to one request, after redirects with a status in `follow`. `url` may be a path of the API's."""
-        headers = {**_HEADERS, "Authorization": _authorization(credential)}
-        url = self._api_url + url if url.startswith("/") else url
-        request = self._http.build_request(method, url, json=body, headers=headers)
-        answer = self._attempt(request)
-        for _ in range(_MOST_REDIRECTS):
-            if answer.next_request is None or answer.status_code not in follow:
-                break
-            if answer.next_request.method != method or not self._is_own(answer.next_request.url):
-                raise self._refusal(answer, "a redirect that is not followed")
-            answer = self._attempt(answer.next_request)
-        return answer
+        token: SecretStr,
+        full_name: str,
+        *,
+        ref: str,
+        environment: str,
+        payload: Mapping[str, Any],
+        description: str,
+        transient_environment: bool,
+        production_environment: bool,
+    ) -> Deployment:
+        """Say that a ref is being deployed, whatever its commit's checks say and however old its base is.
 
-    def _attempt(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return self._http.send(request, follow_redirects=False)
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise GitHubUnavailableError(f"no answer from GitHub ({type(error).__name__})", _OUTAGE) from None
-        except httpx.InvalidURL:
-            raise GitHubRefusedError(HTTPStatus.FOUND, "a redirect to what is no URL") from None
+        Takes `deployments: write`. Asking twice gives two: after a lost answer, list first, and find it by its payload.
 
-    def _is_own(self, url: httpx.URL) -> bool:
-        own = httpx.URL(self._api_url)
-        return (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
+        Args:
+            token: the credential.
+            full_name: the repository's.
+            ref: a branch or a SHA. A pull request shows the deployment of its own branch or newest commit.
+            environment: the environment's name.
+            payload: given back with the deployment.
+            description: a short one.
+            transient_environment: it will be gone one day; its end is to be told as `inactive`.
+            production_environment: people use it directly.
+        """
+        asked = {
+            "ref": ref,
+            "task": "deploy",
+            "auto_merge": False,
+            "required_contexts": [],
+            "environment": environment,
+            "payload": dict(payload),
+            "description": description,
+            "transient_environment": transient_environment,
+            "production_environment": production_environment,
+        }
+        answer = self._api.send("POST", f"{_repository(full_name)}/deployments", token, asked)
+        if answer.status_code == HTTPStatus.ACCEPTED:
+            raise self._api.refusal(answer, "GitHub merged another branch into the ref, and made no deployment")
+        return self._api.read(Deployment, answer)
 
-    def _next_page(self, answer: httpx.Response) -> str:
-        linked = answer.links.get("next", {}).get("url")
-        if linked is None:
-            return ""
-        url = answer.url.join(linked)
-        if not self._is_own(url):
-            raise self._refusal(answer, "the next page is not on GitHub's API")
-        return str(url)
+    def list_deployments(
+        self, token: SecretStr, full_name: str, environment: str | None = None
+    ) -> Iterator[Deployment]:
+        """The repository's deployments, or those to the environment of that name, newest first."""
+        wanted = "" if environment is None else f"&environment={quote(environment, safe='')}"
+        url = f"{_repository(full_name)}/deployments?per_page=100{wanted}"
+        return self._api.pages(Page[Deployment], url, token)
 
-    def _read[T: BaseModel](self, shape: type[T], answer: httpx.Response) -> T:
-        self._expect(answer)
-        try:
-            return shape.model_validate_json(answer.content)
-        except ValidationError:
-            raise self._refusal(answer, _ODD) from None  # it may quote a token
+    def create_deployment_status(
+        self,
+        token: SecretStr,
+        full_name: str,
+        deployment_id: int,
+        state: DeploymentState,
+        *,
+        environment_url: str | None,
+        log_url: str | None,
+        description: str,
+    ) -> DeploymentStatus:
+        """Say how a deployment stands now. Other deployments stay as they are. Takes `deployments: write`.
 
-    def _expect(self, answer: httpx.Response) -> None:
-        """Return if the answer is a success.
+        Args:
+            token: the credential.
+            full_name: the repository's.
+            deployment_id: which one.
+            state: how it stands.
+            environment_url: where "View deployment" leads; it is shown while the newest status has one.
+            log_url: where it can be followed.
+            description: cut to what GitHub takes, 140 characters.
+        """
+        urls = {"environment_url": environment_url, "log_url": log_url}
+        told = {
+            "state": state,
+            **{name: url for name, url in urls.items() if url is not None},
+            "description": _cut(description),
+            "auto_inactive": False,
+        }
+        path = f"{_repository(full_name)}/deployments/{deployment_id}/statuses"
+        return self._api.read(DeploymentStatus, self._api.send("POST", path, token, told))
+
+    def list_deployment_statuses(
+        self, token: SecretStr, full_name: str, deployment_id: int
+    ) -> Iterator[DeploymentStatus]:
+        """What the deployment was said to be, newest first.
 
         Raises:
-            GitHubUnavailableError: it may be one later.
-            GitHubRefusedError: it won't.
+            GitHubNotFoundError: there is no such deployment.
         """
-        status = answer.status_code
-        if answer.is_success:
-            return
-        if answer.is_server_error:
-            raise GitHubUnavailableError(f"GitHub answered {status}", self._asked_wait(answer) or _OUTAGE)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and _is_limit(answer)):
-            message = f"GitHub answered {status}: a rate limit"
-            raise GitHubUnavailableError(message, self._asked_wait(answer) or _LIMITED)
-        raise self._refusal(answer, _words(answer))
-
-    def _refusal(self, answer: httpx.Response, message: str) -> GitHubRefusedError:
-        kind = _KINDS.get(answer.status_code, GitHubRefusedError)
-        sent = answer.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        message = message.replace(sent, _HIDDEN) if sent else message
-        return kind(answer.status_code, message[:_MESSAGE_LENGTH], answer.headers.get("x-github-request-id"))
-
-    def _asked_wait(self, answer: httpx.Response) -> timedelta | None:
-        """See https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api."""
-        seconds = _number(answer, "Retry-After")
-        if seconds is None and _number(answer, "x-ratelimit-remaining") == 0:
-            reset = _number(answer, "x-ratelimit-reset")
-            seconds = None if reset is None else max(1, reset - int(self._clock().timestamp()))
-        return None if seconds is None else min(timedelta(seconds=seconds), LONGEST_WAIT)
+        url = f"{_repository(full_name)}/deployments/{deployment_id}/statuses?per_page=100"
+        return self._api.pages(Page[DeploymentStatus], url, token)
 
 
 def _repository(full_name: str) -> str:
@@ -312,21 +307,9 @@ def _repository(full_name: str) -> str:
         GitHubNotFoundError: no repository can be called that, and in a path it would mean something else.
     """
     parts = full_name.split("/")
-    if len(parts) != len(("owner", "name")) or not {"", ".", ".."}.isdisjoint(parts):
+    if len(parts) != len(("owner", "name")) or not _NO_SEGMENTS.isdisjoint(parts):
         raise GitHubNotFoundError(HTTPStatus.NOT_FOUND, "a repository is called owner/name")
     return "/repos/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def _authorization(credential: SecretStr) -> str:
-    """The header's value.
-
-    Raises:
-        ValueError: no header can carry it; the text does not quote it.
-    """
-    value = credential.get_secret_value()
-    if not _CREDENTIAL.fullmatch(value):
-        raise ValueError("the credential for GitHub is empty or has characters that no header can carry")
-    return f"Bearer {value}"
 
 
 def _is_trusted(location: str) -> bool:
@@ -341,28 +324,7 @@ def _is_loopback(url: httpx.URL) -> bool:
     return url.scheme == "http" and url.host in _LOOPBACK
 
 
-def _is_limit(answer: httpx.Response) -> bool:
-    """Whether a 403 is a rate limit and not a refusal."""
-    if "Retry-After" in answer.headers or _number(answer, "x-ratelimit-remaining") == 0:
-        return True
-    return _LIMIT_WORDS.search(_words(answer)) is not None
-
-
-def _number(answer: httpx.Response, header: str) -> int | None:
-    text = answer.headers.get(header, "").strip()
-    return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
-
-
-def _words(answer: httpx.Response) -> str:
-    """What GitHub says, with the details of a validation that failed, which come as objects or as strings."""
-    try:
-        problem = _Problem.model_validate_json(answer.content)
-    except ValidationError:
-        return answer.text.strip()
-    details = [one if isinstance(one, str) else _detail(one) for one in problem.errors]
-    return "; ".join(filter(None, [problem.message, *details])) or answer.text.strip()
-
-
-def _detail(error: Mapping[str, Any]) -> str:
-    parts = (error.get(name) for name in ("resource", "field", "code", "message"))
-    return " ".join(part for part in parts if isinstance(part, str))
+def _cut(description: str) -> str:
+    if len(description) <= LONGEST_DESCRIPTION:
+        return description
+    return description[: LONGEST_DESCRIPTION - 1] + "…"

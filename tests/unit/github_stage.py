@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from cryptography.hazmat.primitives import serialization
@@ -19,9 +19,11 @@ from pydantic import SecretStr
 
 from github_app.auth import AppCredentials, InstallationTokens, app_jwt
 from github_app.client import GitHub, build_http
+from ingress.payload.by_event import BY_EVENT
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
 from prestage.stage.serve import Server
+from prestage_contracts.envelope import Data
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -111,6 +113,19 @@ class Stage:
         return self.github.create_installation_token(
             self.jwt(), self.installation_id, repository_id=self.repository_id, permissions=permissions
         ).token
+
+    def ask(self, method: str, path: str, credential: str | SecretStr, body: Any = None) -> httpx.Response:
+        """A request of the API that no client makes."""
+        credential = credential if isinstance(credential, str) else credential.get_secret_value()
+        return self.api.request(method, path, headers={"Authorization": f"Bearer {credential}"}, json=body)
+
+    def heard(self) -> list[tuple[str, Any]]:
+        """What the webhook was told, each by its event's name."""
+        return [(headers["x-github-event"], json.loads(body)) for headers, body in self.listener.taken]
+
+    def read(self) -> list[Data]:
+        """What the webhook makes of what it was told."""
+        return [told.data for event, said in self.heard() if event in BY_EVENT for told in BY_EVENT[event](said)]
 
     def open(self, branch: str = "teal") -> int:
         return self.stand_in.open_pull_request(REPOSITORY, branch=branch, title="Make it teal")

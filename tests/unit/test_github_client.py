@@ -34,8 +34,8 @@ def test_the_client_waits_longer_than_github_tries() -> None:
 
 @every_call
 def test_every_request_says_who_asks_and_in_which_version(call: Call) -> None:
-    wire = Wire(answer(404))
-    with pytest.raises(GitHubNotFoundError):
+    wire = Wire(answer(403))
+    with pytest.raises(GitHubRefusedError):
         call(client(wire))
     headers = wire.last.headers
     assert headers["Authorization"] == f"Bearer {TOKEN}"
@@ -68,9 +68,9 @@ def test_a_token_is_narrowed_to_a_repository_and_permissions(narrowing: dict[str
 
 
 def test_a_repository_is_read_under_its_present_name() -> None:
-    wire = Wire(answer(200, {"id": 9, "full_name": "octo-org/store", "private": True}))
+    wire = Wire(answer(200, {"id": 9, "full_name": "octo-org/store", "default_branch": "trunk", "private": True}))
     found = client(wire).repository(SECRET, "octo-org/shop")
-    assert (found.id, found.full_name) == (9, "octo-org/store")
+    assert (found.id, found.full_name, found.default_branch) == (9, "octo-org/store", "trunk")
 
 
 def test_a_comment_is_created_and_updated() -> None:
@@ -122,7 +122,9 @@ def test_a_next_page_elsewhere_is_never_asked_for(url: str) -> None:
 @pytest.mark.parametrize("name", ["repository", "archive_link"])
 def test_a_renamed_repository_is_followed_to_where_it_is_now(name: str, status: int) -> None:
     last = (
-        answer(302, None, {"Location": LINK}) if name == "archive_link" else answer(200, {"id": 9, "full_name": "a/b"})
+        answer(302, None, {"Location": LINK})
+        if name == "archive_link"
+        else answer(200, {"id": 9, "full_name": "a/b", "default_branch": "main"})
     )
     wire = Wire(answer(status, None, {"Location": "https://api.example.com/repositories/9"}), last)
     CALLS[name](client(wire))

@@ -14,13 +14,24 @@ from github_app.client import (
     GitHubUnavailableError,
 )
 from tests.unit.fly_wire import Wire
-from tests.unit.github_wire import CALLS, NOW, TOKEN, Call, answer, client, every_call, shown
+from tests.unit.github_wire import (
+    CALLS,
+    LISTS,
+    NOW,
+    TOKEN,
+    Call,
+    answer,
+    client,
+    every_call,
+    every_call_that_needs_it_there,
+    shown,
+)
 
 
 @every_call
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, GitHubUnauthorizedError), (403, GitHubRefusedError), (404, GitHubNotFoundError), (422, GitHubRefusedError)],
+    [(401, GitHubUnauthorizedError), (403, GitHubRefusedError), (409, GitHubRefusedError), (422, GitHubRefusedError)],
 )
 def test_what_would_be_refused_again_is_refused(call: Call, status: int, kind: type[GitHubRefusedError]) -> None:
     wire = Wire(answer(status, {"message": "No."}, {"x-github-request-id": "C0FF:EE"}))
@@ -28,6 +39,14 @@ def test_what_would_be_refused_again_is_refused(call: Call, status: int, kind: t
         call(client(wire))
     assert type(raised.value) is kind
     assert (raised.value.status, raised.value.message, raised.value.request_id) == (status, "No.", "C0FF:EE")
+    assert len(wire.requests) == 1
+
+
+@every_call_that_needs_it_there
+def test_what_is_not_there_is_told_apart(name: str) -> None:
+    wire = Wire(answer(404, {"message": "Not Found"}))
+    with pytest.raises(GitHubNotFoundError, match="Not Found"):
+        CALLS[name](client(wire))
     assert len(wire.requests) == 1
 
 
@@ -132,7 +151,7 @@ def test_no_answer_breaks_the_client(status: int, headers: dict[str, str], body:
 @every_call
 def test_an_answer_of_another_shape_is_refused_and_not_quoted(call: Call, body: str) -> None:
     wire = Wire(answer(200, body, {"x-github-request-id": "C0FF:EE"}))
-    if call is CALLS["list_comments"] and body == "[]":
+    if body == "[]" and call in {CALLS[name] for name in LISTS}:
         assert call(client(wire)) == []
         return
     with pytest.raises(GitHubRefusedError, match="of another shape") as raised:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
@@ -17,9 +16,9 @@ from github_app.client import (
     GitHubUnauthorizedError,
     GitHubUnavailableError,
 )
-from ingress.payload import OpenedPayload
 from ingress.signature import is_signed
 from prestage.stage.faults import DROPPED, Request
+from prestage_contracts.ingress import PullRequestOpenedData
 from tests.unit.github_stage import APP_ID, REPOSITORY, SLUG, WEBHOOK_SECRET, Stage, private_key, stage
 
 WRITE = {"pull_requests": "write"}
@@ -38,10 +37,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield staged
 
 
-def ask(github: Stage, method: str, path: str, credential: str, body: Any = None) -> httpx.Response:
-    return github.api.request(method, path, headers={"Authorization": f"Bearer {credential}"}, json=body)
-
-
 def claims(github: Stage, **changes: Any) -> str:
     now = int(github.now().timestamp())
     made = {"iss": APP_ID, "iat": now - 60, "exp": now + 540, **changes}
@@ -49,7 +44,7 @@ def claims(github: Stage, **changes: Any) -> str:
 
 
 def test_the_app_proves_itself_with_its_key(github: Stage) -> None:
-    answer = ask(github, "GET", f"/repos/{REPOSITORY}/installation", claims(github))
+    answer = github.ask("GET", f"/repos/{REPOSITORY}/installation", claims(github))
     assert (answer.status_code, answer.json()["app_slug"]) == (200, SLUG)
     assert answer.headers["x-github-request-id"]
 
@@ -62,7 +57,7 @@ def test_the_app_proves_itself_with_its_key(github: Stage) -> None:
 def test_a_jwt_with_other_claims_is_not_taken(shared: Stage, changes: dict[str, Any]) -> None:
     now = int(shared.now().timestamp())
     moments = {name: now + value if isinstance(value, int) else value for name, value in changes.items()}
-    assert ask(shared, "GET", f"/repos/{REPOSITORY}/installation", claims(shared, **moments)).status_code == 401
+    assert shared.ask("GET", f"/repos/{REPOSITORY}/installation", claims(shared, **moments)).status_code == 401
 
 
 def test_a_jwt_of_another_algorithm_or_hand_is_not_taken(github: Stage) -> None:
@@ -70,14 +65,14 @@ def test_a_jwt_of_another_algorithm_or_hand_is_not_taken(github: Stage) -> None:
     made = {"iss": APP_ID, "iat": now - 60, "exp": now + 540}
     good = claims(github)
     for forged in (jwt.encode(made, "k" * 32, "HS256"), jwt.encode(made, "", "none"), f"{good[:-8]}AAAAAAAA", "x"):
-        answer = ask(github, "POST", f"/app/installations/{github.installation_id}/access_tokens", forged)
+        answer = github.ask("POST", f"/app/installations/{github.installation_id}/access_tokens", forged)
         assert (answer.status_code, answer.json()["message"]) == (401, "A JSON web token could not be decoded")
 
 
 def test_tokens_and_jwts_do_not_stand_in_for_each_other(github: Stage) -> None:
     token = github.token(**WRITE).get_secret_value()
-    assert ask(github, "GET", f"/repos/{REPOSITORY}/installation", token).status_code == 401
-    assert ask(github, "GET", f"/repos/{REPOSITORY}", claims(github)).status_code == 401
+    assert github.ask("GET", f"/repos/{REPOSITORY}/installation", token).status_code == 401
+    assert github.ask("GET", f"/repos/{REPOSITORY}", claims(github)).status_code == 401
     assert github.api.get(f"/repos/{REPOSITORY}").status_code == 401
 
 
@@ -125,11 +120,11 @@ def test_a_token_can_be_revoked(github: Stage) -> None:
 )
 def test_a_token_is_for_no_more_than_the_app_has(shared: Stage, body: Any, status: int) -> None:
     path = f"/app/installations/{shared.installation_id}/access_tokens"
-    assert ask(shared, "POST", path, claims(shared), body).status_code == status
+    assert shared.ask("POST", path, claims(shared), body).status_code == status
 
 
 def test_another_installation_has_no_tokens_for_us(github: Stage) -> None:
-    assert ask(github, "POST", "/app/installations/1/access_tokens", claims(github)).status_code == 404
+    assert github.ask("POST", "/app/installations/1/access_tokens", claims(github)).status_code == 404
     other = github.stand_in.add_repository("hexa-org/shop", github.sample.path)
     installation = github.github.repository_installation(github.jwt(), "hexa-org/shop")
     assert installation != github.installation_id
@@ -157,7 +152,7 @@ def test_what_the_token_may_not_do_is_refused_with_what_is_missing(github: Stage
     with pytest.raises(GitHubRefusedError, match="Resource not accessible by integration"):
         github.github.archive_link(commenter, REPOSITORY, sha)
     path = f"/repos/{REPOSITORY}/issues/{number}/comments"
-    answer = ask(github, "POST", path, github.token(pull_requests="read").get_secret_value(), {"body": "x"})
+    answer = github.ask("POST", path, github.token(pull_requests="read").get_secret_value(), {"body": "x"})
     assert answer.status_code == 403
     assert answer.headers["X-Accepted-GitHub-Permissions"] == "pull_requests=write"
     assert not github.stand_in.comments(REPOSITORY, number)
@@ -192,7 +187,8 @@ def test_a_pull_request_is_told_of_by_a_signed_webhook(github: Stage) -> None:
     assert headers["x-github-hook-installation-target-type"] == "integration"
     assert headers["x-github-hook-installation-target-id"] == APP_ID
     assert headers["user-agent"].startswith("GitHub-Hookshot/")
-    told = OpenedPayload.model_validate_json(body).told()
+    [told] = github.read()
+    assert isinstance(told, PullRequestOpenedData)
     assert (told.action, told.pull_request.number, told.draft) == ("opened", number, True)
     assert (told.repository.id, told.repository.full_name) == (github.repository_id, REPOSITORY)
     assert (told.installation_id, told.default_branch) == (github.installation_id, "main")
@@ -225,7 +221,7 @@ def test_a_pull_request_is_closed_and_reopened_later_than_it_was_opened(github: 
     moments = [one["pull_request"]["updated_at"] for one in told]
     assert moments == ["2026-11-24T10:00:00Z", "2026-11-24T10:00:01Z", "2026-11-24T10:00:02Z"]
     assert told[2]["pull_request"]["head"]["sha"] == sha
-    read = ask(github, "GET", f"/repos/{REPOSITORY}/pulls/{number}", github.token(**WRITE).get_secret_value()).json()
+    read = github.ask("GET", f"/repos/{REPOSITORY}/pulls/{number}", github.token(**WRITE).get_secret_value()).json()
     assert (read["state"], read["head"]["sha"]) == ("open", sha)
 
 
@@ -278,7 +274,7 @@ def test_comments_are_the_app_s_and_are_listed_in_pages(github: Stage) -> None:
     assert [one.id for one in listed] == [*planted, made.id]
     assert (listed[0].author_login, listed[0].author_type) == ("mallory", "User")
     assert github.stand_in.count("GET .*/comments") == 3
-    short = ask(github, "GET", f"/repos/{REPOSITORY}/issues/{number}/comments", token.get_secret_value())
+    short = github.ask("GET", f"/repos/{REPOSITORY}/issues/{number}/comments", token.get_secret_value())
     assert len(short.json()) == 30
 
 
@@ -295,7 +291,7 @@ def test_a_comment_is_updated_until_somebody_deletes_it(github: Stage) -> None:
         github.github.update_comment(token, REPOSITORY, made.id, "bye")
     other = github.github.create_comment(token, REPOSITORY, number, "hello")
     path = f"/repos/{REPOSITORY}/issues/comments/{other.id}"
-    assert [ask(github, "DELETE", path, token.get_secret_value()).status_code for _ in range(2)] == [204, 404]
+    assert [github.ask("DELETE", path, token.get_secret_value()).status_code for _ in range(2)] == [204, 404]
     assert not github.stand_in.comments(REPOSITORY, number)
 
 
@@ -312,7 +308,7 @@ def test_a_comment_is_updated_until_somebody_deletes_it(github: Stage) -> None:
 )
 def test_what_no_comment_can_say_is_refused(shared: Stage, body: Any, status: int) -> None:
     path = f"/repos/{REPOSITORY}/issues/{shared.open()}/comments"
-    assert ask(shared, "POST", path, shared.token(**WRITE).get_secret_value(), body).status_code == status
+    assert shared.ask("POST", path, shared.token(**WRITE).get_secret_value(), body).status_code == status
 
 
 def test_a_comment_needs_a_pull_request(github: Stage) -> None:
@@ -373,5 +369,5 @@ def test_requests_go_wrong_as_planted_and_are_counted(github: Stage) -> None:
 
 def test_what_there_is_not_is_not_found_in_github_s_words(github: Stage) -> None:
     for method, path in (("GET", "/"), ("PUT", f"/repos/{REPOSITORY}"), ("GET", f"/repos/{REPOSITORY}/")):
-        answer = ask(github, method, path, github.token(**WRITE).get_secret_value())
+        answer = github.ask(method, path, github.token(**WRITE).get_secret_value())
         assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
