@@ -1,30 +1,47 @@
 """docs/events.md: the events, for people who subscribe to them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
 
-from prestage.contract_examples import delivered
+from prestage.contract_examples import delivered, examples
+from prestage.contract_flow import may_follow
 from prestage.contract_schema import Schema, published, published_at, readable
+from prestage.stage.event_pattern import compile_pattern
 from prestage.stage.template import Template
 from prestage_contracts import EVENTS, Event
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the template: `takes` are the names of the events that its rules lead to it."""
+    """What states facts or reacts to them: a function of the template, or the operator's command line.
+
+    Attributes:
+        where: its file, seen from the repository's root.
+        starts: what makes it run other than facts, in words.
+        takes: the names of the events that its rules lead to it.
+    """
 
     name: str
-    module: str
-    routes: tuple[str, ...]
+    where: str
+    starts: tuple[str, ...]
     takes: tuple[str, ...]
 
     @property
     def states(self) -> tuple[str, ...]:
         """The names of the events that are its to state."""
         return tuple(name for name, event in EVENTS.items() if event.SOURCE.removeprefix("prestage.") == self.name)
+
+    @property
+    def listens(self) -> bool:
+        """Whether it takes every event and states none."""
+        return set(self.takes) == set(EVENTS) and not self.states
+
+
+OPERATORS = Function("operators", "prestage/cli_environments.py", ("prestage environments",), ())
+"""The command line: it states facts itself, as whoever calls it."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +54,34 @@ class _Row:
 
 def functions(template: Template) -> tuple[Function, ...]:
     """The template's functions, in its order."""
-    return tuple(_function(template, properties) for properties in _of(template, "Serverless::Function"))
+    arriving = {name: delivered(example) for name, example in examples().items()}
+    return tuple(_function(template, properties, arriving) for properties in _of(template, "Serverless::Function"))
 
 
-def _function(template: Template, properties: Mapping[str, Any]) -> Function:
+def _function(template: Template, properties: Mapping[str, Any], arriving: Mapping[str, Any]) -> Function:
     module, _ = properties["Handler"].rsplit(".", 1)
-    triggers = [(trigger["Type"], trigger["Properties"]) for trigger in properties["Events"].values()]
+    triggers = [(trigger["Type"], trigger["Properties"]) for trigger in properties.get("Events", {}).values()]
     queues = [trigger["Queue"] for kind, trigger in triggers if kind == "SQS"]
+    patterns = [
+        compile_pattern(rule["EventPattern"])
+        for rule in _of(template, "Events::Rule")
+        if any(target["Arn"] in queues for target in rule["Targets"])
+    ]
     return Function(
         name=module.split(".", 1)[0],
-        module=module,
-        routes=tuple(f"{route['Method']} {route['Path']}" for kind, route in triggers if kind == "HttpApi"),
-        takes=tuple(
-            name for name in EVENTS if any(_leads(rule, name, queues) for rule in _of(template, "Events::Rule"))
-        ),
+        where=f"services/{module.replace('.', '/')}.py",
+        starts=tuple(start for kind, trigger in triggers if (start := _start(kind, trigger))),
+        takes=tuple(name for name, event in arriving.items() if any(pattern.matches(event) for pattern in patterns)),
     )
+
+
+def _start(kind: str, trigger: Mapping[str, Any]) -> str:
+    match kind:
+        case "HttpApi":
+            return f"{trigger['Method']} {trigger['Path']}"
+        case "Schedule":
+            return str(trigger["Schedule"])
+    return ""
 
 
 def _of(template: Template, kind: str) -> list[Mapping[str, Any]]:
@@ -59,15 +89,9 @@ def _of(template: Template, kind: str) -> list[Mapping[str, Any]]:
     return [resource["Properties"] for resource in resources if resource["Type"] == f"AWS::{kind}"]
 
 
-def _leads(rule: Mapping[str, Any], name: str, queues: list[Any]) -> bool:
-    pattern = rule["EventPattern"]
-    taken = EVENTS[name].SOURCE in pattern["source"] and name in pattern["detail-type"]
-    return taken and any(target["Arn"] in queues for target in rule["Targets"])
-
-
 def page(template: Template, examples: Mapping[str, Event]) -> str:
     """The page, in Markdown."""
-    flow = functions(template)
+    flow = (OPERATORS, *functions(template))
     parts = [_introduction(), _flow(flow), _envelope()]
     parts += [_event(event, flow, examples[name]) for name, event in EVENTS.items()]
     return "\n\n".join(parts) + "\n"
@@ -99,26 +123,28 @@ What to rely on:
 - Every field named here is there, unless its row says "may be missing". `null` is a value, where the type says so.
 - The schemas are JSON Schema, draft 4: files in `events-schema/`, and in an EventBridge registry that the stack
   creates. They say the whole event. A replayed one has one more field around `detail`, `replay-name`.
-- The examples tell one story: a pull request becomes a preview. Those of failures tell how a step could have ended
-  instead.
+- The examples are from one story: a pull request's preview from its opening to its end, the app's production beside
+  it, and what the janitor finds. Some failures are part of it; the others tell how a step could have ended instead.
 - Events carry no secret's value, no token and no key. Sources that begin with `prestage.` are Prestage's own."""
 
 
 def _flow(flow: tuple[Function, ...]) -> str:
+    drawn = [function for function in flow if not function.listens]
     entries = [
-        f'  {function.name}Route(["{route}"]) --> {function.name}'
-        for function in flow
-        for route in function.routes
+        f'  {function.name}Starts(["{start}"]) --> {function.name}'
+        for function in drawn
+        for start in function.starts
         if function.states
     ]
-    reactions = [_edge(source.name, target.name, _both(source, target)) for source in flow for target in flow]
-    rest = [_edge(source.name, "anyone", _nobody_takes(source, flow)) for source in flow]
+    reactions = [_edge(source.name, target.name, _both(source, target)) for source in drawn for target in drawn]
+    rest = [_edge(source.name, "anyone", _nobody_takes(source, drawn)) for source in drawn]
     edges = dict.fromkeys(edge for edge in [*reactions, *rest] if edge)
     return "\n".join(
         [
             "## The flow",
             "",
             "Functions, and the facts that lead from one to the next. `anyone` is you: every other fact is yours too.",
+            *(f"Not drawn is {_files([one])}, which takes every fact and states none." for one in flow if one.listens),
             "",
             "```mermaid",
             "flowchart LR",
@@ -134,7 +160,7 @@ def _both(source: Function, target: Function) -> list[str]:
     return [name for name in source.states if name in target.takes]
 
 
-def _nobody_takes(source: Function, flow: tuple[Function, ...]) -> list[str]:
+def _nobody_takes(source: Function, flow: Sequence[Function]) -> list[str]:
     return [name for name in source.states if not any(name in function.takes for function in flow)]
 
 
@@ -184,23 +210,22 @@ def _event(event: type[Event], flow: tuple[Function, ...], example: Event) -> st
 def _origin(event: type[Event], flow: tuple[Function, ...]) -> str:
     name = event.name()
     stated = [function for function in flow if name in function.states]
-    taken = [function for function in flow if name in function.takes]
-    follows = dict.fromkeys(following for function in taken for following in function.states)
-    links = ", ".join(f"[{following}](#{following.lower()})" for following in follows)
+    taken = [function for function in flow if name in function.takes and not function.listens]
+    links = ", ".join(f"[{following}](#{following.lower()})" for following in may_follow(name))
     path = published_at(event)
     return "\n".join(
         [
             f"- Source: `{event.SOURCE}`",
-            f"- Stated by: {_modules(stated)}",
-            f"- Reacting to it: {_modules(taken) or 'no function of Prestage'}",
+            f"- Stated by: {_files(stated)}",
+            f"- Reacting to it: {_files(taken) or 'no function of Prestage'}",
             f"- What may follow: {links or 'nothing that Prestage states'}",
             f"- Schema: [{path}](../{path})",
         ]
     )
 
 
-def _modules(found: list[Function]) -> str:
-    return ", ".join(f"`{function.name}` (services/{function.module.replace('.', '/')}.py)" for function in found)
+def _files(found: Sequence[Function]) -> str:
+    return ", ".join(f"`{function.name}` ({function.where})" for function in found)
 
 
 def _rows(path: str, schema: Schema, root: Schema, *, optional: bool = False) -> Iterator[_Row]:

@@ -19,10 +19,12 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
 
-from prestage.stage.aws_calls import Call, Recorded
+from prestage.stage.aws_calls import ByService, Call, Recorded
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import Deployment, Reader, Resource
+from prestage.stage.roles import Guarded
 from prestage.stage.serve import Server
+from prestage.stage.stacks import Stacks
 from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, translate
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
@@ -41,12 +43,16 @@ class LocalAws(Closing):
     def __init__(self, *, region: str = REGION) -> None:
         # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
         self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
-        self._recorded = Recorded(DomainDispatcherApplication(create_backend_app))
+        self._stacks = Stacks(lambda name: _arn(region, "cloudformation", f"stack/{name}/stage"))
+        services = ByService(DomainDispatcherApplication(create_backend_app), {"cloudformation": self._stacks})
+        self._guarded = Guarded(services, lambda service, rest: _arn(region, service, rest))
+        self._recorded = Recorded(self._guarded)
         self._server = Server(self._recorded)
         self.endpoint = self._server.url
         self.region = region
         self.session = _session(region)
         self._clients: dict[str, Any] = {}
+        self._elsewhere: dict[str, str] = {}
         httpx.post(f"{self.endpoint}/moto-api/reset", trust_env=False, timeout=10).raise_for_status()
 
     @property
@@ -54,12 +60,22 @@ class LocalAws(Closing):
         """What was asked so far, by whomever."""
         return self._recorded.calls
 
+    @property
+    def refused(self) -> list[str]:
+        """What functions asked for that their roles don't allow, in words."""
+        return self._guarded.refused
+
     def client(self, service: str) -> Any:
         """The boto3 client for a service here. This machine's own AWS configuration has no say in it."""
         if service not in self._clients:
             config = Config(proxies={}, retries={"total_max_attempts": 1})
-            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]  # any service
+            endpoint = self._elsewhere.get(service, self.endpoint)
+            self._clients[service] = self.session.client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]  # any service
         return self._clients[service]
+
+    def send_elsewhere(self, service: str, endpoint: str) -> None:
+        """Let clients for a service, which are made when first asked for, find it at that endpoint."""
+        self._elsewhere[service] = endpoint
 
     def deploy(
         self,
@@ -85,7 +101,12 @@ class LocalAws(Closing):
         template = load(template_path)
         values = parameter_values(template, parameters)
         translated = translate(template, values, self.session)
-        return _Stack(self, translated, values, name=stack_name, api_url=api_url, secrets=secrets or {}).deploy()
+        stack = _Stack(self, translated, values, name=stack_name, api_url=api_url, secrets=secrets or {})
+        deployment = stack.deploy()
+        self._stacks.add(stack_name, deployment.outputs)
+        keys = {function.logical_id: function.access_key_id for function in deployment.functions}
+        self._guarded.roles = {keys[name]: role for name, role in deployment.roles.items()}
+        return deployment
 
     def next_visible(self, queue_urls: Sequence[str]) -> datetime | None:
         """The next moment at which a message of these queues can be received that is hidden now, if there is one."""
@@ -99,6 +120,10 @@ class LocalAws(Closing):
         """Stop serving."""
         self._server.close()
         os.environ.update(self._profiles)
+
+
+def _arn(region: str, service: str, rest: str) -> str:
+    return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
 
 
 def _session(region: str) -> boto3.Session:
@@ -146,8 +171,6 @@ class _Stack:
             _maker(logical_id, resource["Type"])
         resources = [self._resource(logical_id) for logical_id in self._declared]
         reader = Reader(resources)
-        outputs = self._outputs()
-        self._publish(outputs)
         return Deployment(
             stack_name=self.name,
             account=ACCOUNT,
@@ -155,8 +178,10 @@ class _Stack:
             functions=reader.functions(),
             routes=reader.routes(),
             rules=reader.rules(),
+            schedules=reader.schedules(),
             archives=reader.archives(),
-            outputs=outputs,
+            roles=reader.roles(),
+            outputs=self._outputs(),
         )
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
@@ -170,7 +195,7 @@ class _Stack:
 
     def arn(self, service: str, rest: str) -> str:
         """An ARN in the stage's account and region."""
-        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{rest}"
+        return _arn(self.region, service, rest)
 
     def _resource(self, logical_id: str) -> Resource:
         made = self._make(logical_id)
@@ -205,11 +230,6 @@ class _Stack:
         declared = self._template.get("Outputs", {})
         standing = {name: output for name, output in declared.items() if self._stands(output)}
         return {name: str(self._intrinsics.resolve(output["Value"])) for name, output in standing.items()}
-
-    def _publish(self, outputs: Mapping[str, str]) -> None:
-        """Let DescribeStacks answer as it does for a stack that CloudFormation made."""
-        template = {"Resources": {}, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
-        self.client("cloudformation").create_stack(StackName=self.name, TemplateBody=json.dumps(template))
 
     def _pseudo_parameters(self) -> dict[str, str]:
         return {
@@ -298,7 +318,9 @@ def _bus(stack: _Stack, logical_id: str) -> _Physical:
 
 
 def _rule(stack: _Stack, logical_id: str) -> _Physical:
-    bus, name = stack.properties(logical_id)["EventBusName"], stack.named(logical_id)
+    bus, name = stack.properties(logical_id).get("EventBusName"), stack.named(logical_id)
+    if bus is None:  # AWS's own, where schedules are
+        return _Physical(name, {"Arn": stack.arn("events", f"rule/{name}")})
     return _Physical(f"{bus}|{name}", {"Arn": stack.arn("events", f"rule/{bus}/{name}")})
 
 
@@ -349,6 +371,7 @@ _WITHOUT_LOCAL_MEANING: Mapping[str, _Maker] = {
     "AWS::EventSchemas::Schema": _without_meaning,
     "AWS::Events::EventBusPolicy": _without_meaning,
     "AWS::IAM::Role": _role,
+    "AWS::Lambda::EventInvokeConfig": _without_meaning,
     "AWS::Lambda::Permission": _without_meaning,
     "AWS::Logs::LogGroup": _described("logs", "log-group:{}:*"),
     "AWS::SQS::QueuePolicy": _without_meaning,

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +20,13 @@ class Call:
     service: str
     action: str
     access_key_id: str
+
+
+def signed(environ: "WSGIEnvironment") -> Call | None:
+    """What a request asks for, and by whose credentials; None if it is not signed."""
+    found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    return Call(found.group(2), action, found.group(1)) if found else None
 
 
 class Recorded:
@@ -42,13 +49,25 @@ class Recorded:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Record, and pass on."""
-        signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if signed:
-            action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        call = signed(environ)
+        if call:
             with self._lock:
-                self._calls.append(Call(signed.group(2), action, signed.group(1)))
-        with self._turn(signed.group(2) if signed else ""):
+                self._calls.append(call)
+        with self._turn(call.service if call else ""):
             return self._application(environ, start_response)
 
     def _turn(self, service: str) -> AbstractContextManager[object]:
         return self._one_at_a_time if service == "dynamodb" else nullcontext()
+
+
+class ByService:
+    """A WSGI application for each service that the stage answers for itself, and one for all others."""
+
+    def __init__(self, others: "WSGIApplication", own: "Mapping[str, WSGIApplication]") -> None:
+        self._others = others
+        self._own = own
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Pass on."""
+        call = signed(environ)
+        return self._own.get(call.service if call else "", self._others)(environ, start_response)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prestage.stage.roles import Role, listed
 from prestage.stage.template import TemplateError
 
 
@@ -40,6 +41,11 @@ class DeployedFunction:
     batch_size: int | None = None
     maximum_concurrency: int | None = None
 
+    @property
+    def access_key_id(self) -> str:
+        """What its requests to AWS are signed with on the stage."""
+        return f"stage-{self.logical_id}"
+
 
 @dataclass(frozen=True)
 class Route:
@@ -72,6 +78,16 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A rule that invokes a function at times of its own; `function` is a logical id."""
+
+    name: str
+    arn: str
+    expression: str
+    function: str
+
+
+@dataclass(frozen=True)
 class Archive:
     """An archive of the event bus named `bus`; no pattern keeps every event, 0 days keep them for ever."""
 
@@ -84,7 +100,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployed template came to."""
+    """What a deployed template came to. `roles` are by the logical ids of functions."""
 
     stack_name: str
     account: str
@@ -92,7 +108,9 @@ class Deployment:
     functions: tuple[DeployedFunction, ...]
     routes: tuple[Route, ...]
     rules: tuple[Rule, ...]
+    schedules: tuple[Schedule, ...]
     archives: tuple[Archive, ...]
+    roles: Mapping[str, Role]
     outputs: Mapping[str, str]
 
     def function(self, logical_id: str) -> DeployedFunction:
@@ -101,7 +119,7 @@ class Deployment:
 
 
 class Reader:
-    """Reads functions, routes, rules and archives off the resources of a stack."""
+    """Reads functions and their roles, routes, rules, schedules and archives off the resources of a stack."""
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self._resources = resources
@@ -126,7 +144,7 @@ class Reader:
         )
 
     def rules(self) -> tuple[Rule, ...]:
-        """The rules.
+        """The rules that wait for events.
 
         Raises:
             TemplateError: a target has a setting that the stage does not know.
@@ -135,12 +153,31 @@ class Reader:
             Rule(
                 name=rule.ref.split("|")[-1],
                 arn=rule.attributes["Arn"],
-                bus=rule.properties["EventBusName"],
+                bus=rule.properties.get("EventBusName", "default"),
                 pattern=rule.properties["EventPattern"],
                 targets=tuple(_target(rule, target) for target in rule.properties["Targets"]),
                 enabled=rule.properties.get("State", "ENABLED") != "DISABLED",
             )
             for rule in self._of("Events::Rule")
+            if "EventPattern" in rule.properties
+        )
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The rules that wait for a time.
+
+        Raises:
+            TemplateError: one has a target that is no function, or a setting that the stage does not know.
+        """
+        return tuple(
+            Schedule(
+                name=rule.ref,
+                arn=rule.attributes["Arn"],
+                expression=rule.properties["ScheduleExpression"],
+                function=self._scheduled(rule, _target(rule, target)),
+            )
+            for rule in self._of("Events::Rule")
+            if "ScheduleExpression" in rule.properties
+            for target in rule.properties["Targets"]
         )
 
     def archives(self) -> tuple[Archive, ...]:
@@ -155,6 +192,15 @@ class Reader:
             )
             for archive in self._of("Events::Archive")
         )
+
+    def roles(self) -> Mapping[str, Role]:
+        """The roles, by the logical ids of the functions that have them.
+
+        Raises:
+            TemplateError: a policy says what the stage does not know.
+        """
+        roles = {found.logical_id: self._by_arn[found.properties["Role"]] for found in self._of("Lambda::Function")}
+        return {name: Role(role.logical_id, _statements(role)) for name, role in roles.items()}
 
     def _of(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self._resources if resource.type == f"AWS::{kind}")
@@ -185,6 +231,12 @@ class Reader:
             "maximum_concurrency": _whole(mapping.get("ScalingConfig", {}).get("MaximumConcurrency")),
         }
 
+    def _scheduled(self, rule: Resource, target: Target) -> str:
+        found = self._by_arn.get(target.arn)
+        if found is None or found.type != "AWS::Lambda::Function":
+            raise TemplateError(f"{rule.logical_id}: on the stage, a schedule invokes functions and nothing else")
+        return found.logical_id
+
     def _integrated(self, uri: str) -> str:
         arn = uri.partition("/functions/")[2].removesuffix("/invocations")
         return self._by_arn[arn].logical_id
@@ -195,15 +247,14 @@ def _whole(value: Any) -> int | None:
 
 
 def _published_sources(role: Resource) -> Iterator[str]:
+    for statement in _statements(role):
+        if "events:PutEvents" in listed(statement["Action"]):
+            yield from listed(statement.get("Condition", {}).get("StringEquals", {}).get("events:source", []))
+
+
+def _statements(role: Resource) -> Iterator[Mapping[str, Any]]:
     for policy in role.properties.get("Policies", []):
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if "events:PutEvents" in _listed(statement["Action"]):
-                condition = statement.get("Condition", {}).get("StringEquals", {})
-                yield from _listed(condition.get("events:source", []))
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+        yield from policy["PolicyDocument"]["Statement"]
 
 
 def _target(rule: Resource, target: Mapping[str, Any]) -> Target:

@@ -5,13 +5,12 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NoReturn
-from uuid import uuid4
 
 import flask
-from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
 
 from prestage.stage.fly_apps import App, Apps, ClosedError, InvalidNameError, NameTakenError
+from prestage.stage.fly_certificates_api import CertificatesApi
+from prestage.stage.fly_checks import describe_checks
 from prestage.stage.fly_config import (
     REGIONS,
     AssignIp,
@@ -20,25 +19,13 @@ from prestage.stage.fly_config import (
     SetMetadata,
     SetSecrets,
     StopMachine,
-    Strict,
     UpdateMachine,
 )
+from prestage.stage.fly_http import Answer, RefusalError, application, read_body
 from prestage.stage.fly_machines import SETTLED, DestroyedError, Machine, StaleVersionError, duration_seconds
 
 _SCHEME = re.compile(r"^(Bearer|FlyV1) ")
 _LONGEST_WAIT = 60
-
-type Answer = tuple[Any, HTTPStatus]
-type DescribeChecks = Callable[[Machine], list[dict[str, str]]]
-
-
-class RefusalError(Exception):
-    """The request is refused, in Fly's shape of an error."""
-
-    def __init__(self, status: HTTPStatus, error: str, code: str | None = None) -> None:
-        super().__init__(error)
-        self.status = status
-        self.body = {"error": error} | ({"status": code} if code else {})
 
 
 class MachinesApi:
@@ -47,23 +34,19 @@ class MachinesApi:
     Args:
         apps: all apps.
         token: the one token that is accepted, under `Bearer` or `FlyV1`.
-        describe_checks: what a machine's health checks say.
+        domain: of the apps' host names.
     """
 
-    def __init__(self, apps: Apps, *, token: str, describe_checks: DescribeChecks) -> None:
+    def __init__(self, apps: Apps, *, token: str, domain: str) -> None:
         self._apps = apps
         self._token = token
-        self._describe_checks = describe_checks
+        self._certificates = CertificatesApi(apps, find=self._app, domain=domain)
 
     def application(self) -> flask.Flask:
         """The API under /v1."""
-        app = flask.Flask("fly-machines-api", static_folder=None)
+        app = application("fly-machines-api")
         app.before_request(self._authenticate)
-        app.after_request(_identify)
-        app.register_error_handler(RefusalError, lambda error: (error.body, error.status))
-        app.register_error_handler(ValidationError, _explain)
-        app.register_error_handler(HTTPException, lambda error: ({"error": error.description}, error.code))
-        for method, rule, view in self._routes():
+        for method, rule, view in [*self._routes(), *self._certificates.routes()]:
             app.add_url_rule(f"/v1/apps{rule}", f"{method} {rule}", view, methods=[method])
         return app
 
@@ -94,7 +77,7 @@ class MachinesApi:
 
     def create_app(self) -> Answer:
         """Create an app of ours."""
-        body = _body(CreateApp)
+        body = read_body(CreateApp)
         if body.org_slug != self._apps.organization:
             raise RefusalError(HTTPStatus.FORBIDDEN, "Not authorized to create apps in this organization")
         try:
@@ -105,22 +88,18 @@ class MachinesApi:
         except InvalidNameError:
             message = "Validation failed: Name under 63 chars using numbers, lowercase letters and dashes"
             raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, message) from None
-        return {"id": app.name, "created_at": app.created_at}, HTTPStatus.CREATED
+        return {"id": app.id, "created_at": app.created_at}, HTTPStatus.CREATED
 
     def list_apps(self) -> Answer:
         """The apps of an organisation."""
         if flask.request.args.get("org_slug") != self._apps.organization:
             raise RefusalError(HTTPStatus.BAD_REQUEST, "org_slug is not an organization of this token")
-        apps = [app.describe() for app in self._apps.live() if app.organization == self._apps.organization]
+        apps = [app.describe() for app in self._apps.listed(self._apps.organization)]
         return {"total_apps": len(apps), "apps": apps}, HTTPStatus.OK
 
     def get_app(self, name: str) -> Answer:
         """An app."""
-        app = self._app(name)
-        if app.deleted:
-            self._apps.fade(app)
-            app = self._app(name)
-        return app.describe(), HTTPStatus.OK
+        return self._ours(self._apps.look(name)).describe(), HTTPStatus.OK
 
     def delete_app(self, name: str) -> Answer:
         """Delete an app with all that it has."""
@@ -134,7 +113,7 @@ class MachinesApi:
     def assign_ip(self, name: str) -> Answer:
         """Give an app an address."""
         app = self._app(name)
-        return app.assign_ip(_body(AssignIp).type), HTTPStatus.OK
+        return app.assign_ip(read_body(AssignIp).type), HTTPStatus.OK
 
     def release_ip(self, name: str, ip: str) -> Answer:
         """Take an address from an app."""
@@ -154,7 +133,7 @@ class MachinesApi:
     def set_secrets(self, name: str) -> Answer:
         """Set and remove secrets."""
         app = self._app(name)
-        version = app.set_secrets(_body(SetSecrets).values)
+        version = app.set_secrets(read_body(SetSecrets).values)
         return {"version": version, "Version": version, "secrets": app.describe_secrets()}, HTTPStatus.OK
 
     def list_machines(self, name: str) -> Answer:
@@ -172,12 +151,12 @@ class MachinesApi:
                 if key.startswith("metadata.")
             )
         ]
-        return [self._describe(machine) for machine in found], HTTPStatus.OK
+        return [_describe(machine) for machine in found], HTTPStatus.OK
 
     def create_machine(self, name: str) -> Answer:
         """Create a machine and boot it."""
         app = self._app(name)
-        body = _body(CreateMachine)
+        body = read_body(CreateMachine)
         _require_secrets(app, body.min_secrets_version)
         region = next((code for code in body.region.split(",") if code in REGIONS), "iad")
         try:
@@ -188,19 +167,19 @@ class MachinesApi:
         except ClosedError:
             raise RefusalError(HTTPStatus.NOT_FOUND, "Could not find App") from None
         # Fly answers before the machine runs.
-        created = self._describe(machine)
+        created = _describe(machine)
         if not body.skip_launch:
             _start(machine)
         return created, HTTPStatus.OK
 
     def get_machine(self, name: str, machine_id: str) -> Answer:
         """A machine."""
-        return self._describe(self._machine(name, machine_id)), HTTPStatus.OK
+        return _describe(self._machine(name, machine_id)), HTTPStatus.OK
 
     def update_machine(self, name: str, machine_id: str) -> Answer:
         """Replace a machine's whole config."""
         machine = self._machine(name, machine_id)
-        body = _body(UpdateMachine)
+        body = read_body(UpdateMachine)
         _require_secrets(self._app(name), body.min_secrets_version)
         if (body.name or machine.name) != machine.name or (body.region or machine.region) != machine.region:
             raise RefusalError(HTTPStatus.BAD_REQUEST, "invalid_argument: name and region can't be changed")
@@ -210,7 +189,7 @@ class MachinesApi:
             raise RefusalError(HTTPStatus.CONFLICT, "aborted: current_version is not the machine's") from None
         except DestroyedError:
             _no_machine()
-        return self._describe(machine) | {"state": "replacing"}, HTTPStatus.OK
+        return _describe(machine) | {"state": "replacing"}, HTTPStatus.OK
 
     def destroy_machine(self, name: str, machine_id: str) -> Answer:
         """Destroy a machine: a running one only by force."""
@@ -246,7 +225,7 @@ class MachinesApi:
     def stop(self, name: str, machine_id: str) -> Answer:
         """Stop a machine; one that does not run is stopped already."""
         machine = self._machine(name, machine_id)
-        body = _body(StopMachine) if flask.request.get_data() else StopMachine()
+        body = read_body(StopMachine) if flask.request.get_data() else StopMachine()
         machine.stop(body.signal, duration_seconds(body.timeout) if body.timeout else None)
         return {"ok": True}, HTTPStatus.OK
 
@@ -257,7 +236,7 @@ class MachinesApi:
     def set_metadata(self, name: str, machine_id: str, key: str) -> Answer:
         """Set one value of a machine's metadata, without a boot or a new version."""
         machine = self._machine(name, machine_id)
-        machine.set_metadata({**machine.config.metadata, key: _body(SetMetadata).value})
+        machine.set_metadata({**machine.config.metadata, key: read_body(SetMetadata).value})
         return "", HTTPStatus.NO_CONTENT
 
     def delete_metadata(self, name: str, machine_id: str, key: str) -> Answer:
@@ -272,7 +251,9 @@ class MachinesApi:
             raise RefusalError(HTTPStatus.UNAUTHORIZED, "Authenticate: token validation error")
 
     def _app(self, name: str) -> App:
-        app = self._apps.find(name)
+        return self._ours(self._apps.find(name))
+
+    def _ours(self, app: App | None) -> App:
         if app is None:
             raise RefusalError(HTTPStatus.NOT_FOUND, "Could not find App")
         if app.organization != self._apps.organization:
@@ -283,8 +264,9 @@ class MachinesApi:
         machine = self._app(name).machines.get(machine_id)
         return machine if machine is not None else _no_machine()
 
-    def _describe(self, machine: Machine) -> dict[str, Any]:
-        return machine.describe() | {"checks": self._describe_checks(machine)}
+
+def _describe(machine: Machine) -> dict[str, Any]:
+    return machine.describe() | {"checks": describe_checks(machine)}
 
 
 def _start(machine: Machine) -> None:
@@ -301,18 +283,3 @@ def _no_machine() -> NoReturn:
 def _require_secrets(app: App, version: int | None) -> None:
     if version is not None and version > app.secrets_version:
         raise RefusalError(HTTPStatus.BAD_REQUEST, "failed_precondition: min_secrets_version is in the future")
-
-
-def _body[B: Strict](shape: type[B]) -> B:
-    return shape.model_validate_json(flask.request.get_data())
-
-
-def _explain(error: ValidationError) -> Answer:
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return {"error": f"invalid_argument: {where}: {first['msg']}"}, HTTPStatus.BAD_REQUEST
-
-
-def _identify(response: flask.Response) -> flask.Response:
-    response.headers["fly-request-id"] = uuid4().hex
-    return response

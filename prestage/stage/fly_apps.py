@@ -5,12 +5,14 @@ import re
 import secrets as randomness
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from prestage.stage.fly_certificates import Certificate, covers
 from prestage.stage.fly_config import MachineConfig
 from prestage.stage.fly_machines import Machine, timestamp
 
@@ -31,6 +33,18 @@ class ClosedError(Exception):
     """The app, or the whole stage, is being put away."""
 
 
+@dataclass(frozen=True)
+class Lingering:
+    """How deletions go: an app that was deleted is seen by that many looks before it is gone.
+
+    Until then its name is taken, and it is told to be in `status`, with its machines or, as a rule, without them.
+    """
+
+    looks: int = 0
+    status: str = "deployed"
+    machines_run: bool = False
+
+
 @dataclass
 class App:
     """An app, and what is in it. `secrets` is never changed, only replaced: machines read it as they boot."""
@@ -38,20 +52,23 @@ class App:
     name: str
     organization: str
     network: str
+    id: str = field(default_factory=lambda: randomness.token_hex(8))
     ips: list[dict[str, Any]] = field(default_factory=list)
     secrets: Mapping[str, str] = field(default_factory=dict)
     secrets_version: int = 0
     machines: dict[str, Machine] = field(default_factory=dict)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
     created_at: str = field(default_factory=timestamp)
-    deleted: bool = False
-    lingers: int = 0
+    deletion: Lingering | None = None
+    looks: int = 0
 
     def describe(self) -> dict[str, Any]:
         """It, as Fly's API tells of it."""
+        status = "deployed" if self.machines else "pending"
         return {
-            "id": self.name,
+            "id": self.id,
             "name": self.name,
-            "status": "deployed" if self.machines else "pending",
+            "status": self.deletion.status if self.deletion else status,
             "network": self.network,
             "machine_count": len(self.machines),
             "volume_count": 0,
@@ -69,6 +86,11 @@ class App:
         ip = {"ip": form[ip_type].format(number), "region": "global", "service_name": "", "shared": shared}
         self.ips.append(ip | {"created_at": timestamp()})
         return self.ips[-1]
+
+    @property
+    def deleted(self) -> bool:
+        """Whether somebody has deleted it, though it may still be seen."""
+        return self.deletion is not None
 
     @property
     def public(self) -> bool:
@@ -102,15 +124,18 @@ class Apps:
         organization: the one whose token there is.
         root: a folder for the machines' disks; made here, and removed by `close`.
         path: what machines find in `PATH`.
+        leads_to: whether DNS leads a host name to the app of a name.
     """
 
-    def __init__(self, *, organization: str, root: Path, path: str) -> None:
+    def __init__(self, *, organization: str, root: Path, path: str, leads_to: Callable[[str, str], bool]) -> None:
         self.organization = organization
-        self.linger = 0
+        self.lingering = Lingering()
         self._root = root
         self._path = path
+        self._leads_to = leads_to
         self._apps: dict[str, App] = {}
         self._machines: dict[str, Machine] = {}
+        self._proven: dict[str, str] = {}
         self._lock = threading.RLock()
         self._closed = False
 
@@ -134,12 +159,41 @@ class Apps:
         with self._lock:
             return self._apps.get(name)
 
-    def fade(self, app: App) -> None:
-        """Count a look at a deleted app: after `linger` of them it is gone."""
+    def look(self, name: str) -> App | None:
+        """The same, by somebody who wants to know whether it is still there: a deleted one fades with each look."""
+        app = self.find(name)
+        if app is None or app.deletion is None:
+            return app
         with self._lock:
-            app.lingers -= 1
-            if app.lingers < 0:
-                self._apps.pop(app.name, None)
+            app.looks += 1
+            gone = app.looks > app.deletion.looks
+        if not gone:
+            return app
+        self._remove(app)
+        return self.find(name)
+
+    def by_host(self, hostname: str) -> App | None:
+        """The app that has an active certificate for the host name: one for just this name before a wildcard."""
+        active = [
+            (name == hostname, app)
+            for app in self.live()
+            for name in tuple(app.certificates)
+            if covers(name, hostname) and self.is_proven(name, app)
+        ]
+        return max(active, key=itemgetter(0))[1] if active else None
+
+    def prove(self, hostname: str, app: str) -> None:
+        """Let DNS prove that the host name is that app's, and no other's."""
+        self._proven[hostname] = app
+
+    def is_proven(self, hostname: str, app: App) -> bool:
+        """Whether DNS proves that the host name is the app's."""
+        return self._proven.get(hostname) == app.name or self._leads_to(hostname, app.name)
+
+    def listed(self, organization: str) -> tuple[App, ...]:
+        """The organisation's, also those that were deleted and linger."""
+        with self._lock:
+            return tuple(app for app in self._apps.values() if app.organization == organization)
 
     def live(self) -> tuple[App, ...]:
         """Those that nobody has deleted, in the order in which they were made."""
@@ -184,11 +238,24 @@ class Apps:
             self._machines.pop(machine.id, None)
 
     def delete(self, app: App) -> None:
-        """Delete the app with its machines."""
+        """Delete the app with its machines, in the way that deletions go now. One that is deleted already goes on."""
         with self._lock:
-            app.lingers, app.deleted = self.linger, True
-            if not self.linger:
-                self._apps.pop(app.name, None)
+            if app.deletion is not None:
+                return
+            app.deletion = self.lingering
+        if not app.deletion.looks:
+            self._remove(app)
+        elif not app.deletion.machines_run:
+            self._end_machines(app)
+
+    def _remove(self, app: App) -> None:
+        # The name last: once an app is not found, nothing of it runs.
+        self._end_machines(app)
+        with self._lock:
+            if self._apps.get(app.name) is app:
+                del self._apps[app.name]
+
+    def _end_machines(self, app: App) -> None:
         for machine in tuple(app.machines.values()):
             self.remove_machine(app, machine)
 

@@ -53,6 +53,9 @@ type Path = Annotated[str, StringConstraints(pattern=r"^/")]
 type Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][\w.:/@-]*$", max_length=512)]
 type MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 type Network = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
+type Hostname = Annotated[
+    str, StringConstraints(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$", max_length=253)
+]
 type VariableName = Annotated[str, AfterValidator(_variable)]
 
 
@@ -287,6 +290,14 @@ class SetSecrets(Strict):
     """The body that sets secrets, and removes those whose value is null."""
 
     values: dict[VariableName, str | None]
+
+
+class ImportCertificate(Strict):
+    """The body that gives an app a certificate for a host name, in PEM."""
+
+    hostname: Hostname
+    fullchain: str
+    private_key: str
 
 
 class SetMetadata(Strict):

@@ -1,10 +1,9 @@
 """The edge of a pretended Fly.io: HTTP for an app's host name goes to its machine, which is woken if it sleeps."""
 
 import http.client
-import socket
+import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,16 +12,19 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
 from prestage.stage.fly_apps import App, Apps
+from prestage.stage.fly_checks import trouble
 from prestage.stage.fly_config import Check, Service
-from prestage.stage.fly_machines import DestroyedError, Machine, timestamp
+from prestage.stage.fly_machines import DestroyedError, Machine
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-_CHECK_SECONDS = 2.0
 _APPLICATION_SECONDS = 60.0
 _STEP_SECONDS = 0.05
 _CHUNK = 64 * 1024
+_OWN_HOSTS = frozenset(["127.0.0.1", "localhost"])
+_LOG_PATH = re.compile(r"/logs/([^/]+)")
+_NO_APP = "no app with a public address has this host name"
 _HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"]
 )
@@ -41,7 +43,8 @@ class Edge:
     """A WSGI application that stands where Fly's proxy does.
 
     It has no TLS, so `force_https` is left alone and applications are told `http`; and no WebSockets. A service's
-    checks are made when somebody asks, not all the time, and one that has passed holds until the next boot.
+    checks are made when somebody asks, not all the time, and one that has passed holds until the next boot. Besides,
+    under this machine's own name, `/logs/<app>` is what an app's machines have said, for people.
 
     Args:
         apps: what there is to route to.
@@ -59,30 +62,35 @@ class Edge:
         """Answer one request (WSGI)."""
         request = Request(environ)
         try:
-            machine, service = self._route(request.host)
-            self._await_ready(machine, service)
-            return _forward(request, machine, service, start_response)
+            if request.host.partition(":")[0] in _OWN_HOSTS and (log := _LOG_PATH.fullmatch(request.path)):
+                return Response(self._tell_log(log[1]), mimetype="text/plain")(environ, start_response)
+            return self._answer(request, start_response)
         except NoRouteError as error:
             return Response(f"{error.words}\n", error.status, mimetype="text/plain")(environ, start_response)
 
-    def describe_checks(self, machine: Machine) -> list[dict[str, str]]:
-        """What the machine's checks say now, as Fly's API tells of them."""
-        checks: list[tuple[str, Check, int]] = [
-            (name, check, check.port) for name, check in machine.config.checks.items()
-        ]
-        for service in machine.config.services:
-            for number, check in enumerate(service.checks):
-                port = check.port or service.internal_port
-                checks.append((f"servicecheck-{number:02}-{check.type}-{port}", check, port))
-        return [_describe_check(name, _trouble(machine, check, port)) for name, check, port in checks]
-
-    def _route(self, host: str) -> tuple[Machine, Service]:
-        name, _, domain = host.partition(":")[0].lower().partition(".")
-        app = self._apps.find(name) if domain == self._domain else None
-        if app is None or app.deleted or not app.public:
-            raise NoRouteError(HTTPStatus.NOT_FOUND, "no app with a public address has this host name")
+    def _answer(self, request: Request, start_response: "StartResponse") -> Iterable[bytes]:
+        app = self._find(request.host.partition(":")[0].lower())
         machine = _choose(app)
-        return machine, machine.config.services[0]
+        service = machine.config.services[0]
+        self._await_ready(machine, service)
+        _refuse_deleted(app)
+        return _forward(request, machine, service, start_response)
+
+    def _find(self, hostname: str) -> App:
+        name, _, domain = hostname.partition(".")
+        app = self._apps.find(name) if domain == self._domain else self._apps.by_host(hostname)
+        if app is None or not app.public:
+            raise NoRouteError(HTTPStatus.NOT_FOUND, _NO_APP)
+        _refuse_deleted(app)
+        return app
+
+    def _tell_log(self, name: str) -> str:
+        app = self._apps.find(name)
+        if app is None or app.organization != self._apps.organization:
+            raise NoRouteError(HTTPStatus.NOT_FOUND, "no app has this name")
+        machines = tuple(app.machines.values())
+        told = [f"machine {machine.id} is {machine.state}\n\n{machine.read_log()}" for machine in machines]
+        return "\n".join(told) or "the app has no machine\n"
 
     def _await_ready(self, machine: Machine, service: Service) -> None:
         if machine.state == "stopped" and service.autostart:
@@ -103,10 +111,15 @@ class Edge:
     def _passes(self, machine: Machine, service: Service) -> bool:
         boot = machine.boots
         checks = service.checks or (Check(type="tcp"),)
-        if any(_trouble(machine, check, check.port or service.internal_port) for check in checks):
+        if any(trouble(machine, check, check.port or service.internal_port) for check in checks):
             return False
         self._passed[machine.id] = boot
         return True
+
+
+def _refuse_deleted(app: App) -> None:
+    if app.deleted:
+        raise NoRouteError(HTTPStatus.NOT_FOUND, _NO_APP)
 
 
 def _choose(app: App) -> Machine:
@@ -114,33 +127,6 @@ def _choose(app: App) -> Machine:
     if not served:
         raise NoRouteError(HTTPStatus.SERVICE_UNAVAILABLE, "the app has no machine with a service")
     return min(served, key=lambda machine: machine.state != "started")
-
-
-def _trouble(machine: Machine, check: Check, internal_port: int) -> str | None:
-    """What is wrong, or None."""
-    if machine.state != "started":
-        return f"the machine is {machine.state}"
-    port = machine.host_port(internal_port)
-    try:
-        if check.type == "tcp":
-            socket.create_connection(("127.0.0.1", port), _CHECK_SECONDS).close()
-            return None
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_CHECK_SECONDS)) as connection:
-            connection.request(
-                check.method.upper(),
-                check.path,
-                headers={header.name: ", ".join(header.values) for header in check.headers},
-            )
-            status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer ({type(error).__name__})"
-    good = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-    return None if good else f"the check was answered with {status}"
-
-
-def _describe_check(name: str, trouble: str | None) -> dict[str, str]:
-    status = "critical" if trouble else "passing"
-    return {"name": name, "status": status, "output": trouble or "ok", "updated_at": timestamp()}
 
 
 def _forward(request: Request, machine: Machine, service: Service, start_response: "StartResponse") -> Iterable[bytes]:

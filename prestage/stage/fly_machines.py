@@ -79,6 +79,7 @@ class Machine:
         self._path = path
         self._secrets = secrets
         self._port = 0
+        self._booted = time.monotonic()
         self._restarts = 0
         self._stopping = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,6 +101,15 @@ class Machine:
         """Whether its main process is there."""
         return self.process_id is not None
 
+    @property
+    def uptime(self) -> float:
+        """Seconds since its latest boot."""
+        return time.monotonic() - self._booted
+
+    def read_log(self) -> str:
+        """What it has said in all its boots, on both outputs."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def start(self) -> None:
         """Boot it, unless it runs.
 
@@ -114,11 +124,11 @@ class Machine:
             self._restarts = 0
             self._launch()
 
-    def stop(self, signal_name: str | None = None, seconds: float | None = None) -> None:
+    def stop(self, signal_name: str | None = None, seconds: float | None = None, *, by: str = "user") -> None:
         """Ask the process to end, and see to it after `seconds` (both default to what the config says)."""
         with self._operation:
             if self.running:
-                self._record("stop", "stopping", "user")
+                self._record("stop", "stopping", by)
                 self._end(signal.Signals[signal_name or self.config.stop_config.signal], seconds or self._patience())
 
     def update(self, config: MachineConfig, *, expected: str | None, launch: bool) -> None:
@@ -212,6 +222,7 @@ class Machine:
 
     def _boot(self) -> subprocess.Popen[bytes] | None:
         self.boots += 1
+        self._booted = time.monotonic()
         self._set_state("starting")
         app_secrets = self._secrets()
         self._port = _free_port()

@@ -13,9 +13,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import time_machine
+if TYPE_CHECKING:
+    import time_machine
+
+NOT_IN_LAMBDA = ("OpenSSL", "awscrt")
+"""Packages that the tools for this repository bring, no function's package has, and botocore takes where they are."""
 
 type Handler = Callable[[dict[str, Any], "Context"], Any]
 
@@ -46,6 +50,8 @@ class _Clock:
     def follow(self, offset: float) -> None:
         if offset == self._offset:
             return
+        import time_machine  # noqa: PLC0415  # a fifth of a second, for functions on a stage whose clock is never moved
+
         if self._travel is not None:
             self._travel.stop()
         self._offset = offset
@@ -77,6 +83,7 @@ def _invoke(handler: Handler, asked: dict[str, Any]) -> dict[str, Any]:
 
 def serve(handler_name: str, stage: Connection) -> None:
     """Load the handler, say so, and answer invocations until the stage is gone."""
+    sys.modules.update(dict.fromkeys(NOT_IN_LAMBDA))  # type: ignore[arg-type]  # None is a package that is not there
     clock = _Clock()
     handler = _load(handler_name)
     stage.send_bytes(b'{"result": null}')

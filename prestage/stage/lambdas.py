@@ -21,7 +21,6 @@ from prestage.stage.time_travel import TimeTravel
 
 _START_SECONDS = 60.0
 _END_SECONDS = 3.0
-_KEY_PREFIX = "stage-"
 
 
 class InvocationError(Exception):
@@ -120,6 +119,7 @@ class Lambdas(Closing):
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         self._functions = {function.logical_id: function for function in functions}
+        self._by_key = {function.access_key_id: function for function in functions}
         self._services = services
         self._endpoints = endpoints
         self._region = region
@@ -172,7 +172,7 @@ class Lambdas(Closing):
         function = self._functions[logical_id]
         return {
             **function.environment,
-            "AWS_ACCESS_KEY_ID": f"{_KEY_PREFIX}{function.logical_id}",
+            "AWS_ACCESS_KEY_ID": function.access_key_id,
             "AWS_SECRET_ACCESS_KEY": "stage",
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
@@ -189,7 +189,7 @@ class Lambdas(Closing):
 
     def owner(self, access_key_id: str) -> DeployedFunction | None:
         """The function whose credentials these are, None if they are somebody else's."""
-        return self._functions.get(access_key_id.removeprefix(_KEY_PREFIX))
+        return self._by_key.get(access_key_id)
 
     def redeploy(self, *logical_ids: str) -> None:
         """End the processes of these functions, or of all, so that what runs next is the code as it is then."""

@@ -14,25 +14,28 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from prestage.stack import Stack
-from prestage.stage import bus_http, gateway
+from prestage.stage import bus_http, contract, gateway
 from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
 from prestage.stage.closing import Closing
-from prestage.stage.contract import Contract
 from prestage.stage.deployment import DeployedFunction
+from prestage.stage.dns import LocalZone
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.lambdas import Lambdas
 from prestage.stage.poller import Poller
 from prestage.stage.serve import Server
+from prestage.stage.settling import BOOT_PATIENCE, Boots, Settling
 from prestage.stage.time_travel import TimeTravel
+from prestage_contracts.operators import DeployRequested
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,6 +45,7 @@ APP_SLUG = "prestage-stage"
 ORGANIZATION = "stage"
 _APP_ID = "4711"
 _RSA_BITS = 2048
+_OPERATORS = DeployRequested.SOURCE
 
 
 class _Later:
@@ -56,9 +60,12 @@ class _Later:
 class Stage(Closing):
     """Everything, from construction until `close`.
 
+    Functions with a schedule run when `sweep` says so, and not by themselves.
+
     Args:
         template: the SAM template to deploy; `services/` is beside it.
         parameters: of the template, where they are not to have the stage's values.
+        domain: a zone's name, below which apps can have host names of their own; None for no zone.
         log: is given each line that a function logs, with its logical id.
     """
 
@@ -67,10 +74,12 @@ class Stage(Closing):
         template: Path,
         *,
         parameters: Mapping[str, str] | None = None,
+        domain: str | None = None,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         with ExitStack() as parts:
             self._parts = parts
+            self._domain = domain
             self._build(template, parameters or {}, log)
             self._parts = parts.pop_all()
 
@@ -81,6 +90,7 @@ class Stage(Closing):
         self.time = TimeTravel()
         self._parts.callback(self.time.close)
         self.aws = enter(LocalAws())
+        self.zone = LocalZone(self.aws.client("route53"), self._domain) if self._domain else None
         routes = _Later()
         self.gateway = enter(Server(routes))
         self._stand_in_for_github()
@@ -122,6 +132,7 @@ class Stage(Closing):
                 organization=ORGANIZATION,
                 root=self.folder / "fly",
                 path_prefix=[str(Path(sys.executable).parent)],
+                resolve=self.zone.resolve if self.zone else lambda _: None,
             )
         )
         self.fly_server = self._parts.enter_context(Server(self.fly.application()))
@@ -133,7 +144,9 @@ class Stage(Closing):
             "GitHubApiUrl": self.github_server.url,
             "FlyApiUrl": f"{self.fly_server.url}/v1",
             "FlyOrganization": ORGANIZATION,
+            "HostedZoneId": self.zone.id if self.zone else "",
             "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
+            "LogAddress": f"{self.fly_edge.url}/logs/{{fly_app}}",
         }
 
     @property
@@ -155,7 +168,7 @@ class Stage(Closing):
             region=REGION,
             deliver=self._deliver,
             may_publish=self._may_publish,
-            violation=Contract().violation,
+            violation=contract.violation,
         )
         for rule in self.deployment.rules:
             self.bus.put_rule(rule)
@@ -163,6 +176,7 @@ class Stage(Closing):
             self.bus.put_archive(archive)
         self.bus_calls = Recorded(bus_http.application(self.bus))
         self.bus_server = self._parts.enter_context(Server(self.bus_calls))
+        self.aws.send_elsewhere("events", self.bus_server.url)
         self.lambdas = Lambdas(
             self.deployment.functions,
             services=services,
@@ -174,6 +188,7 @@ class Stage(Closing):
         self._parts.callback(self.lambdas.close)
         self.poller = Poller(self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible)
         self._parts.callback(self.poller.stop)
+        self._settling = Settling(self.poller, self.time, Boots(self.fly.machines))
 
     def _deliver(self, delivery: Delivery) -> None:
         group = {"MessageGroupId": delivery.message_group_id} if delivery.message_group_id else {}
@@ -194,23 +209,59 @@ class Stage(Closing):
         return self._queue_urls[queue_arn]
 
     def _may_publish(self, access_key_id: str, source: str) -> bool:
-        """What the bus policy and the roles say: a source belongs to the one function that owns it."""
+        """What the bus policy and the roles say: a source belongs to the one function that owns it, or to operators."""
         owner: DeployedFunction | None = self.lambdas.owner(access_key_id)
         if owner is not None:
             return source in owner.publishes
-        return not source.startswith("prestage.")
+        return source == _OPERATORS or not source.startswith("prestage.")
 
     def settle(self, *, parallel: bool = False) -> None:
         """Let the functions work until no message is there to be received now."""
         self.poller.settle(parallel=parallel)
 
-    def settle_through(self, at_most: timedelta) -> None:
-        """Let the functions work, and time pass to each moment at which one has waited enough, at most that much."""
-        until = self.time.now() + at_most
-        self.settle()
-        while (then := self.poller.hidden()) is not None and then <= until:
-            self.time.advance(max(then - self.time.now(), timedelta(0)) + timedelta(milliseconds=50))
-            self.settle()
+    def settle_until(
+        self,
+        holds: Callable[[], bool],
+        at_most: timedelta,
+        *,
+        parallel: bool = False,
+        boot_patience: float = BOOT_PATIENCE,
+    ) -> bool:
+        """Let the functions work, and time pass to each moment at which one has waited enough, until `holds` does.
+
+        Gives whether it does: not where nothing waits any more, or more than `at_most` would have to pass.
+
+        Args:
+            holds: looks whether what is waited for has come.
+            at_most: how much time may pass on the stage.
+            parallel: as many functions at once as may run.
+            boot_patience: real seconds that a machine's boot is waited for before the clock is moved.
+        """
+        return self._settling.until(holds, at_most, parallel=parallel, boot_patience=boot_patience)
+
+    def settle_through(self, at_most: timedelta, *, boot_patience: float = BOOT_PATIENCE) -> None:
+        """Let the functions work, and time pass as in `settle_until`, until nothing waits, but at most that much."""
+        self.settle_until(lambda: False, at_most, boot_patience=boot_patience)
+
+    def sweep(self) -> None:
+        """Run each function that has a schedule, once, as its schedule would.
+
+        Raises:
+            InvocationError: one raised, or took too long; nobody tries it again before its next time.
+        """
+        for schedule in self.deployment.schedules:
+            event = {
+                "version": "0",
+                "id": str(uuid4()),
+                "detail-type": "Scheduled Event",
+                "source": "aws.events",
+                "account": ACCOUNT,
+                "time": f"{self.time.now():%Y-%m-%dT%H:%M:%SZ}",
+                "region": REGION,
+                "resources": [schedule.arn],
+                "detail": {},
+            }
+            self.lambdas.invoke(schedule.function, event)
 
     def fetch(self, address: str, path: str = "/") -> httpx.Response:
         """GET a preview, by its address, as a browser would that resolves *.localhost to this machine."""

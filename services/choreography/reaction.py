@@ -6,7 +6,7 @@ memory keeps it until it is stated. See docs/adr/0002.
 
 import random
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,17 +107,27 @@ class _Unfinished(Exception):  # noqa: N818  # not an error: it tells the batch 
     """The message stays in the queue."""
 
 
-class Reaction[E: Event]:
-    """One step, done once for each fact that leads to it.
+@dataclass(frozen=True)
+class Step[E: Event]:
+    """What is done about one kind of fact.
+
+    `do` does it and gives the facts to state, possibly none. It may raise `RetryLaterError` and `RefusedError`; any
+    other exception is a failure, but for AWS being away. It may be run again at any point, so it gets or creates.
+    `failed` gives the fact to state when the step is refused or given up, so that nobody waits for nothing; None where
+    nobody waits. `deadline` is how old a fact may grow while `do` says `RetryLaterError`.
+    """
+
+    do: Callable[[E], Sequence[Fact]]
+    failed: Callable[[E, Reason], Fact | None] = lambda _event, _reason: None
+    deadline: timedelta = DEADLINE
+
+
+class Reaction:
+    """Steps, each done once for each fact that leads to it.
 
     Args:
-        name: the step's owner, unique in the stack.
-        takes: the facts that lead to the step.
-        step: does it and gives the facts to state, possibly none. It may raise `RetryLaterError` and `RefusedError`;
-            any other exception is a failure, but for AWS being away. It may be run again at any point, so it gets or
-            creates.
-        failed: the fact to state when the step is refused or given up, so that nobody waits for nothing.
-        deadline: how old a fact may grow while the step says `RetryLaterError`.
+        name: the steps' owner, unique in the stack.
+        steps: what is done about each kind of fact.
         jitter: given a wait, the wait to use: spreads retries.
     """
 
@@ -125,25 +135,20 @@ class Reaction[E: Event]:
         self,
         name: str,
         *,
-        takes: Sequence[type[E]],
-        step: Callable[[E], Sequence[Fact]],
-        failed: Callable[[E, Reason], Fact],
+        steps: Mapping[type[Event], Step[Any]],
         memory: Memory,
         publisher: Publisher,
         queue: Queue,
         clock: Clock,
-        deadline: timedelta = DEADLINE,
         jitter: Callable[[timedelta], timedelta] = lambda wait: wait * random.uniform(1, 1.25),  # noqa: S311  # not a secret
     ) -> None:
         self._name = name
-        self._takes = {(event.SOURCE, event.name()): event for event in takes}
-        self._step = step
-        self._failed = failed
+        self._takes = {(event.SOURCE, event.name()): event for event in steps}
+        self._steps = steps
         self._memory = memory
         self._publisher = publisher
         self._queue = queue
         self._clock = clock
-        self._deadline = deadline
         self._jitter = jitter
 
     def handle(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -204,7 +209,7 @@ class Reaction[E: Event]:
             logger.info("somebody else is reacting to this fact")
             raise self._put_off(message, max(held.until - self._clock(), timedelta(0))) from None
 
-    def _react(self, message: Message, event: E, key: Key, lasting: timedelta) -> None:
+    def _react(self, message: Message, event: Event, key: Key, lasting: timedelta) -> None:
         since = min(event.metadata.occurred_at, self._clock())
         claim = self._memory.claim(key, lasting, since=since, sent_at=message.sent_at)
         if claim is None:
@@ -212,14 +217,14 @@ class Reaction[E: Event]:
             return
         if claim.decided is None and claim.given_up is None:
             claim = self._conclude(message, event, claim)
-        claim = self._state(message, claim)
+        claim = self._state(message, claim, self._steps[type(event)].deadline)
         if claim.given_up:
             self._bury(message, claim.given_up.reason)
             self._memory.bury(claim)
         else:
             self._memory.published(claim)
 
-    def _conclude(self, message: Message, event: E, claim: Claim) -> Claim:
+    def _conclude(self, message: Message, event: Event, claim: Claim) -> Claim:
         """Run the step; gives the claim with its outcome kept, or given up."""
         if claim.failures > len(BACK_OFF):
             return self._give_up(event, claim, self._internal_error("its function was stopped every time"))
@@ -236,24 +241,28 @@ class Reaction[E: Event]:
                 return self._retry_later(message, event, claim, RetryLaterError("AWS does not answer", after))
             return self._count_failure(message, event, claim, error)
 
-    def _decide(self, event: E) -> Sequence[Statement]:
+    def _decide(self, event: Event) -> Sequence[Statement]:
         try:
-            facts = self._step(event)
+            facts = self._steps[type(event)].do(event)
         except RefusedError as refused:
             logger.warning("refused", reason=refused.reason.code, explanation=refused.reason.message)
-            facts = [self._failed(event, refused.reason)]
+            facts = self._failed(event, refused.reason)
         return [self._statement(fact, event) for fact in facts]
+
+    def _failed(self, event: Event, reason: Reason) -> Sequence[Fact]:
+        failed = self._steps[type(event)].failed(event, reason)
+        return [] if failed is None else [failed]
 
     def _statement(self, fact: Fact, cause: Event) -> Statement:
         return Statement.of(fact.event.state(fact.data, cause=cause.metadata, now=self._clock()))
 
-    def _state(self, message: Message, claim: Claim) -> Claim:
+    def _state(self, message: Message, claim: Claim, deadline: timedelta) -> Claim:
         """State what is to be stated; gives the claim, given up if the bus has taken nothing for too long."""
         statements = claim.given_up.last_words if claim.given_up else claim.decided or ()
         try:
             self._publisher.publish(statements)
         except PublishFailedError:
-            left = self._left(claim, 2 * self._deadline)
+            left = self._left(claim, 2 * deadline)
             if left > timedelta(0):
                 raise self._hold_on(message, claim, PUBLISH_WAIT, left) from None
             logger.error("facts stay unstated", count=len(statements))  # noqa: TRY400  # the publisher said why
@@ -262,14 +271,14 @@ class Reaction[E: Event]:
         _count("FactsStated", len(statements))
         return claim
 
-    def _retry_later(self, message: Message, event: E, claim: Claim, waiting: RetryLaterError) -> Claim:
-        left = self._left(claim, self._deadline)
+    def _retry_later(self, message: Message, event: Event, claim: Claim, waiting: RetryLaterError) -> Claim:
+        left = self._left(claim, self._steps[type(event)].deadline)
         if left <= timedelta(0):
             return self._give_up(event, claim, _reason("gave_up", f"Gave up: {waiting.waiting_for}"))
         logger.info("waiting", waiting_for=waiting.waiting_for, seconds=waiting.after.total_seconds())
         raise self._hold_on(message, claim, waiting.after, left)
 
-    def _count_failure(self, message: Message, event: E, claim: Claim, error: Exception) -> Claim:
+    def _count_failure(self, message: Message, event: Event, claim: Claim, error: Exception) -> Claim:
         reason = error.reason if isinstance(error, BrokenError) else self._internal_error(type(error).__name__)
         told = {"reason": reason.code, "explanation": reason.message, **_describe(error)}
         logger.error("the step failed", failures=claim.failures + 1, **told)
@@ -283,10 +292,10 @@ class Reaction[E: Event]:
         told = f"An error in Prestage ({what}); it is in the dead-letter queue of {self._name}"
         return _reason("internal_error", told)
 
-    def _give_up(self, event: E, claim: Claim, reason: Reason) -> Claim:
+    def _give_up(self, event: Event, claim: Claim, reason: Reason) -> Claim:
         """The failed fact is kept only until the message is buried, so that a redrive starts afresh."""
         try:
-            last_words = [self._statement(self._failed(event, reason), event)]
+            last_words = [self._statement(fact, event) for fact in self._failed(event, reason)]
         except Exception as error:  # noqa: BLE001  # a message that can't be buried would be lost in the end
             logger.error("the failed fact can't be made", **_describe(error))  # noqa: TRY400  # its text may quote
             last_words = []

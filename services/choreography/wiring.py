@@ -1,7 +1,7 @@
 """What a function is made of, built once per execution environment from its settings (the template's variables)."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from choreography.clock import utc_now
 from choreography.memory import Memory
 from choreography.publisher import ATTEMPTS, Publisher
 from choreography.queue import Queue
-from choreography.reaction import BrokenError, Fact, Reaction
-from prestage_contracts.envelope import Event, Reason
+from choreography.reaction import BrokenError, Reaction, Step
+from prestage_contracts.envelope import Event
 from records.table import Table
 
 if TYPE_CHECKING:
@@ -78,6 +78,12 @@ def kms() -> "KMSClient":
 
 
 @cache
+def route53() -> Any:
+    """The Route 53 client."""
+    return boto3.client("route53", config=_config())
+
+
+@cache
 def sqs() -> "SQSClient":
     """The SQS client."""
     return boto3.client("sqs", config=_config())
@@ -125,22 +131,7 @@ def memory() -> Memory:
     return Memory(table("MEMORY_TABLE"), utc_now)
 
 
-def reaction[E: Event](
-    name: str,
-    *,
-    takes: Sequence[type[E]],
-    step: Callable[[E], Sequence[Fact]],
-    failed: Callable[[E, Reason], Fact],
-) -> Reaction[E]:
+def reaction(name: str, steps: Mapping[type[Event], Step[Any]]) -> Reaction:
     """A reaction on this function's own queue."""
     queue = Queue(sqs(), setting("QUEUE_URL"), setting("DEAD_LETTER_QUEUE_URL"))
-    return Reaction(
-        name,
-        takes=takes,
-        step=step,
-        failed=failed,
-        memory=memory(),
-        publisher=publisher(),
-        queue=queue,
-        clock=utc_now,
-    )
+    return Reaction(name, steps=steps, memory=memory(), publisher=publisher(), queue=queue, clock=utc_now)

@@ -2,51 +2,107 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate, islice
+from urllib.parse import quote
 
+from comments.rows import Row
+from prestage_contracts.envelope import Reason
 from records.environments import Environment
+from records.skips import Skip
 
 MARKER = "<!-- prestage:preview v1 -->"
 """The comment's first line, by which (and by its author) it is found again. It does not show."""
 
 MAX_ROWS = 100
-"""GitHub takes 65,536 characters; a hundred rows stay under a third of that."""
+MAX_CHARACTERS = 60_000
+"""Of all rows together: GitHub takes a comment of 65,536."""
 
-_LONGEST_TEXT = 80
+_LONGEST_NAME = 80
+_LONGEST_REASON = 300
 _SHORT_SHA = 7
+_IN_A_URL = ":/?#@!$&'*+,=%-._~"
+"""Characters that a link keeps. The others could end it, or the cell that it is in."""
 
-
-def render(environments: Sequence[Environment]) -> str:
-    """The comment's Markdown: a row for each environment."""
-    rows = [_row(environment) for environment in environments[:MAX_ROWS]]
-    hidden = len(environments) - len(rows)
-    more = [f"\nAnd {hidden} more."] if hidden else []
-    return "\n".join([MARKER, "### Preview", "", *_HEAD, *rows, *more, "", _FOOT])
-
-
-_HEAD = ("| App | Address | Commit | Branch |", "|---|---|---|---|")
+_TOP = f"{MARKER}\n### Preview\n"
+_HEAD = ("| App | Preview | Commit | Since |", "|---|---|---|---|")
+_NOTHING = "No app of this repository has a preview of this pull request."
 _FOOT = "An address answers as soon as its commit is built. It stays the same for as long as this pull request lives."
 
 
-def _row(environment: Environment) -> str:
-    cells = (
-        literal(environment.app_name),
-        f"[{environment.address.partition('://')[2]}]({environment.address})",
-        f"`{environment.sha[:_SHORT_SHA]}`",
-        literal(environment.branch),
-    )
-    return f"| {' | '.join(cells)} |"
+def render(shown: Sequence[Row]) -> str:
+    """The comment's Markdown: a row for each app. It depends on what is given and on nothing else."""
+    if not shown:
+        return f"{_TOP}\n{_NOTHING}"
+    written = list(_fitting([_row(row) for row in shown]))
+    hidden = len(shown) - len(written)
+    more = [f"\nAnd {hidden} more."] if hidden else []
+    foot = ["", _FOOT] if any(isinstance(row, Environment) and row.is_live for row in shown) else []
+    return "\n".join([_TOP, *_HEAD, *written, *more, *foot])
 
 
-def literal(text: str) -> str:
+def _fitting(lines: Sequence[str]) -> Iterator[str]:
+    lengths = accumulate(len(line) + 1 for line in lines)
+    fitting = (line for line, length in zip(lines, lengths, strict=True) if length <= MAX_CHARACTERS)
+    return islice(fitting, MAX_ROWS)
+
+
+def _row(row: Row) -> str:
+    cells = _skipped(row) if isinstance(row, Skip) else _deployed(row)
+    return f"| {literal(row.app_name)} | {' | '.join(cells)} |"
+
+
+def _skipped(skip: Skip) -> tuple[str, str, str]:
+    return f"Skipped: {_why(skip.reason)}", "-", "-"
+
+
+def _deployed(environment: Environment) -> tuple[str, str, str]:
+    return _state(environment), f"`{environment.sha[:_SHORT_SHA]}`", _minute(environment.updated_at)
+
+
+def _state(environment: Environment) -> str:
+    match environment.status:
+        case "deploying":
+            return f"Deploying to {_address(environment)}"
+        case "ready":
+            return f"Ready at {_address(environment)}"
+        case "failed":
+            stage = f" ({environment.stage})" if environment.stage else ""
+            log = f", see [its log]({_url(environment.log_url)})" if environment.log_url else ""
+            return f"Failed{stage}: {_why(environment.reason)}{log}"
+        case "closing":
+            return f"Stopping: {_why(environment.reason)}"
+        case "stopped":
+            return f"Stopped: {_why(environment.reason)}"
+
+
+def _why(reason: Reason | None) -> str:
+    return literal(reason.message if reason else "", _LONGEST_REASON)
+
+
+def _address(environment: Environment) -> str:
+    return f"[{literal(environment.address.partition('://')[2])}]({_url(environment.address)})"
+
+
+def _url(url: str) -> str:
+    return quote(url, safe=_IN_A_URL)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def literal(text: str, longest: int = _LONGEST_NAME) -> str:
     """Text from outside as a code span in a table's cell: nothing in it is markup, a mention, a link or a new cell.
 
     A code span is the one place where GitHub reads nothing (GFM section 6.3), but a cell ends at a bar even there
-    (section 4.10), so bars become look-alikes. Characters that don't print, or turn the direction of others, go.
+    (section 4.10), so bars become look-alikes. Characters that don't print, or turn the direction of others, go. What
+    is longer than `longest` characters is cut.
     """
     printable = "".join(character if _prints(character) else " " for character in text)
     short = " ".join(printable.replace("|", "\N{FULLWIDTH VERTICAL LINE}").split())
-    short = short if len(short) <= _LONGEST_TEXT else short[: _LONGEST_TEXT - 1] + "…"
+    short = short if len(short) <= longest else short[: longest - 1] + "…"
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", short)), default=0))
     pad = " " if "`" in short else ""
     return f"{fence}{pad}{short or '-'}{pad}{fence}"

@@ -1,4 +1,4 @@
-"""`EnvironmentCreated` → the pull request's one comment shows the environments as they are now: `PrCommented`."""
+"""`Environment…` and `PreviewSkipped` → the pull request's one comment shows what is now: `PrCommented`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,76 +10,120 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from choreography import wiring
 from choreography.clock import utc_now
-from choreography.reaction import BrokenError, Fact, Reaction
+from choreography.reaction import Fact, Reaction, Step
 from comments.body import render
-from comments.sticky import Stickies, Sticky, show
+from comments.rows import Row, is_out_of_reach, is_worth_a_comment, rows
+from comments.sticky import Stickies, Sticky, show, show_skips
 from comments.write import Writer
-from github_app.auth import AppCredentials, InstallationTokens, InvalidCredentialsError
-from github_app.client import GitHub, build_http
+from github_app.access import Place, access, credentials
 from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentFailed
-from prestage_contracts.envelope import Reason
-from prestage_contracts.environments import EnvironmentCreated
-from prestage_contracts.snapshot import EnvironmentProblem
-from records.environments import Environment, Environments
+from prestage_contracts.envelope import Event, Reason
+from prestage_contracts.environments import (
+    EnvironmentClosed,
+    EnvironmentCreated,
+    EnvironmentFailed,
+    EnvironmentReady,
+    EnvironmentStopped,
+    EnvironmentUpdated,
+    PreviewSkipped,
+)
+from prestage_contracts.snapshot import EnvironmentProblem, Repository
+from records.environments import Environments
+from records.pull_requests import PullRequests
+from records.skips import Skips
+from records.table import Table
 
 MOST_WRITES = 3
 """In one go. What changes after that has a fact of its own in the queue."""
+
+type Changed = (
+    EnvironmentCreated
+    | EnvironmentUpdated
+    | EnvironmentReady
+    | EnvironmentFailed
+    | EnvironmentClosed
+    | EnvironmentStopped
+)
 
 logger = Logger()
 
 
 @dataclass(frozen=True)
 class RenderComment:
-    """The step. `writer` is built when the first comment is written."""
+    """The steps. `writer` is built when the first comment is written."""
 
     environments: Environments
+    skips: Skips
+    pull_requests: PullRequests
     stickies: Stickies
     writer: Callable[[], Writer]
 
-    def __call__(self, created: EnvironmentCreated) -> Sequence[Fact]:
-        """The comment, unless it shows what is now: then GitHub is not called and nothing is stated."""
-        found = self.environments.get(created.data.environment.id)
+    def changed(self, event: Changed) -> Sequence[Fact]:
+        """Something about an environment is to be seen."""
+        found = self.environments.get(event.data.environment.id)
         if found is None or found.pull_request is None:
             logger.info("no pull request to comment on")
             return []
-        number = found.pull_request.number
-        cause = str(created.metadata.event_id)
-        sticky = self.stickies.get(found.repository.id, number)
-        if sticky.cause != cause and not sticky.shows(self._now(found, number)):
-            sticky = self._write(found, number, cause)
-        if sticky.cause != cause:
-            logger.info("shown already")
+        return self._comment(found.repository.id, found.pull_request.number, str(event.metadata.event_id))
+
+    def skipped(self, event: PreviewSkipped) -> Sequence[Fact]:
+        """An app gives the pull request no preview."""
+        data = event.data
+        return self._comment(data.repository.id, data.pull_request.number, str(event.metadata.event_id))
+
+    def _comment(self, repository_id: int, number: int, cause: str) -> Sequence[Fact]:
+        """The comment, unless it shows what is now: then GitHub is not called and nothing is stated."""
+        pull_request = self.pull_requests.get(repository_id, number)
+        if pull_request is None:
+            logger.info("no such pull request on record")
             return []
-        return [_commented(found, sticky)]
+        place = Place(pull_request.word.installation_id, pull_request.word.repository)
+        sticky = self.stickies.get(repository_id, number)
+        if sticky.cause != cause and _is_due(sticky, self._now(repository_id, number)):
+            sticky = self._write(place, number, cause)
+        if sticky.cause != cause:
+            logger.info("shown already, or nothing to show")
+            return []
+        return [_commented(place.repository, sticky)]
 
-    def _now(self, about: Environment, number: int) -> list[Environment]:
-        return self.environments.list_by_pull_request(about.repository.id, number)
+    def _now(self, repository_id: int, number: int) -> list[Row]:
+        environments = self.environments.list_by_pull_request(repository_id, number)
+        return rows(environments, self.skips.list_by_pull_request(repository_id, number))
 
-    def _write(self, about: Environment, number: int, cause: str) -> Sticky:
+    def _write(self, place: Place, number: int, cause: str) -> Sticky:
         """Write what is now and, as it may change meanwhile, look again."""
-        sticky = self.stickies.claim(about.repository.id, number)
+        sticky = self.stickies.claim(place.repository.id, number)
         try:
             for _ in range(MOST_WRITES):
-                environments = self._now(about, number)
-                if sticky.shows(environments):
+                now = self._now(place.repository.id, number)
+                if not _is_due(sticky, now):
                     break
-                body = render(environments)
-                written = self.writer().write(about, number, body, sticky.comment_id)
-                told = {"comment_id": written.id, "url": written.url, "shown": show(environments), "cause": cause}
-                # Not `written.created`: of two attempts, the one whose answer or record was lost may have created it.
+                create = is_worth_a_comment(now)
+                written = self.writer().write(place, number, render(now), sticky.comment_id, create=create)
+                if written is None:
+                    break
+                told = {"comment_id": written.id, "url": written.html_url, "cause": cause}
+                # Of two attempts, the one whose answer or record was lost may have created it.
                 created = written.id != sticky.comment_id or (sticky.cause == cause and sticky.created)
-                sticky = sticky.model_copy(update={**told, "created": created})
+                shown = {"shown": show(now), "skipped": show_skips(now)}
+                sticky = sticky.model_copy(update={**told, **shown, "created": created})
         finally:
             self.stickies.release(sticky)
         return sticky
 
 
-def _commented(about: Environment, sticky: Sticky) -> Fact:
+def _is_due(sticky: Sticky, now: Sequence[Row]) -> bool:
+    if sticky.shows(now) or is_out_of_reach(now):
+        return False
+    return sticky.may_exist or is_worth_a_comment(now)
+
+
+def _commented(repository: Repository, sticky: Sticky) -> Fact:
     logger.info("commented", comment_id=sticky.comment_id, first=sticky.created, rows=len(sticky.shown))
     return Fact(
         PrCommented,
         PrCommentedData(
-            repository=about.repository,
+            repository=repository,
             pull_request_number=sticky.number,
             comment_id=sticky.comment_id or 0,
             comment_url=sticky.url,
@@ -89,28 +133,41 @@ def _commented(about: Environment, sticky: Sticky) -> Fact:
     )
 
 
-def _failed(created: EnvironmentCreated, reason: Reason) -> Fact:
-    return Fact(PrCommentFailed, EnvironmentProblem(environment=created.data.environment, reason=reason))
+def failed(event: Changed, reason: Reason) -> Fact:
+    """The comment does not show what happened to the environment."""
+    return Fact(PrCommentFailed, EnvironmentProblem(environment=event.data.environment, reason=reason))
+
+
+def failed_skip(event: PreviewSkipped, reason: Reason) -> None:
+    """There is no environment to state a fact about."""
+    about = f"#{event.data.pull_request.number}"
+    logger.error("a skipped preview is not told", about=about, reason=reason.code, explanation=reason.message)
+
+
+def steps(records: Table, stickies: Stickies, writer: Callable[[], Writer]) -> dict[type[Event], Step[Any]]:
+    """The step for each fact."""
+    comment = RenderComment(Environments(records), Skips(records), PullRequests(records), stickies, writer)
+    changed = Step(comment.changed, failed)
+    return {
+        EnvironmentCreated: changed,
+        EnvironmentUpdated: changed,
+        EnvironmentReady: changed,
+        EnvironmentFailed: changed,
+        EnvironmentClosed: changed,
+        EnvironmentStopped: changed,
+        PreviewSkipped: Step(comment.skipped, failed_skip),
+    }
 
 
 @cache
 def _writer() -> Writer:
-    github = GitHub(build_http(), wiring.setting("GITHUB_API_URL"), clock=utc_now)
-    return Writer(github, InstallationTokens(github, _credentials, utc_now), slug=_credentials().slug)
-
-
-def _credentials() -> AppCredentials:
-    try:
-        return AppCredentials.parse(wiring.secret("GITHUB_APP_SECRET_ARN").get_secret_value())
-    except InvalidCredentialsError as error:
-        raise BrokenError("github_app_secret", str(error)) from None
+    return Writer(access(), lambda: credentials().slug)
 
 
 @cache
-def _reaction() -> Reaction[EnvironmentCreated]:
+def _reaction() -> Reaction:
     records = wiring.table("RECORDS_TABLE")
-    step = RenderComment(Environments(records), Stickies(records, utc_now), _writer)
-    return wiring.reaction("comments", takes=[EnvironmentCreated], step=step, failed=_failed)
+    return wiring.reaction("comments", steps(records, Stickies(records, utc_now), _writer))
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -8,9 +8,12 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from choreography.clock import Clock
 from choreography.reaction import RetryLaterError
+from comments.rows import Row
 from prestage_contracts.comments import Shown
-from prestage_contracts.envelope import Frozen
+from prestage_contracts.envelope import Frozen, Reason
+from prestage_contracts.snapshot import Identifier
 from records.environments import Environment
+from records.skips import Skip
 from records.table import ABSENT, ConditionFailedError, Item, Table
 
 LASTING = timedelta(seconds=90)
@@ -19,8 +22,19 @@ LASTING = timedelta(seconds=90)
 _LOOK_AGAIN = timedelta(seconds=2)
 
 
+class ShownSkip(Frozen):
+    """A skip as the comment shows it."""
+
+    app_id: Identifier
+    reason: Reason
+
+
 class Sticky(Frozen):
-    """The comment as it was last written, by the step for the event `cause`; `comment_id` is None before that."""
+    """The comment as it was last written, by the step for the event `cause`; `comment_id` is None before that.
+
+    `shown` and `skipped` are the environments and the skips that have a row. `holder` had the last claim, and is empty
+    before the first.
+    """
 
     repository_id: int
     number: int
@@ -28,12 +42,18 @@ class Sticky(Frozen):
     url: str = ""
     created: bool = False
     shown: tuple[Shown, ...] = ()
+    skipped: tuple[ShownSkip, ...] = ()
     cause: str = ""
     holder: str = ""
 
-    def shows(self, environments: Sequence[Environment]) -> bool:
+    @property
+    def may_exist(self) -> bool:
+        """Whether somebody had the right to write it: a comment that is not on record may be there all the same."""
+        return self.holder != ""
+
+    def shows(self, rows: Sequence[Row]) -> bool:
         """Whether the comment shows these as they are now, and no others."""
-        return self.comment_id is not None and self.shown == show(environments)
+        return self.comment_id is not None and (self.shown, self.skipped) == (show(rows), show_skips(rows))
 
 
 class Stickies:
@@ -77,11 +97,15 @@ class Stickies:
         self._table.put({**sticky.model_dump(mode="json"), **key, "until": until}, condition)
 
 
-def show(environments: Sequence[Environment]) -> tuple[Shown, ...]:
-    """What a comment that shows these shows."""
-    return tuple(
-        Shown(environment_id=found.id, generation=found.generation, revision=found.revision) for found in environments
-    )
+def show(rows: Sequence[Row]) -> tuple[Shown, ...]:
+    """The environments that a comment with these rows shows."""
+    found = [row for row in rows if isinstance(row, Environment)]
+    return tuple(Shown(environment_id=one.id, generation=one.generation, revision=one.revision) for one in found)
+
+
+def show_skips(rows: Sequence[Row]) -> tuple[ShownSkip, ...]:
+    """The skips that a comment with these rows shows."""
+    return tuple(ShownSkip(app_id=row.app_id, reason=row.reason) for row in rows if isinstance(row, Skip))
 
 
 def _sticky(repository_id: int, number: int, item: Item) -> Sticky:

@@ -1,133 +1,172 @@
-"""`PullRequestOpened` → an environment per app of the repository: `EnvironmentCreated`, or `PreviewSkipped`."""
+"""`PullRequest…` → the environments of the pull request follow its last word: `Environment…` or `PreviewSkipped`.
 
-from collections.abc import Callable, Sequence
+`PullRequestDrifted`, `PreviewRequested` and `PreviewStopRequested` say no such word: GitHub is asked for it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Literal
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from choreography import wiring
-from choreography.clock import Clock, utc_now
-from choreography.reaction import Fact, Reaction
-from environments.policy import is_trusted_with_secrets, reason_to_skip
-from prestage_contracts.envelope import Reason
-from prestage_contracts.environments import (
-    EnvironmentCreated,
-    EnvironmentCreatedData,
-    PreviewFailed,
-    PreviewFailedData,
-    PreviewSkipped,
-    PreviewSkippedData,
+from choreography.clock import Clock
+from choreography.reaction import Fact, RetryLaterError
+from environments import facts
+from environments.ask_github import SETTLING, AskGitHub
+from environments.previews import Previews
+from github_app.access import Place
+from prestage_contracts.envelope import Metadata, Reason
+from prestage_contracts.ingress import (
+    CommandData,
+    PreviewRequested,
+    PreviewStopRequested,
+    PullRequestClosed,
+    PullRequestOpened,
+    PullRequestTold,
+    PullRequestUpdated,
 )
-from prestage_contracts.ingress import PullRequestOpened
-from records.apps import App, Apps
-from records.environments import Environment, Environments, SupersededError, environment_id, new_preview
-from records.pull_requests import PullRequest, PullRequests, still_told_by
-from sealing.keyed import Keyed
+from prestage_contracts.janitor import PullRequestDrifted
+from records.pull_requests import Command, PullRequest, PullRequests, State
+
+BEHIND = timedelta(seconds=5)
+_UNKNOWN = "GitHub's API does not know yet what its webhook told"
 
 logger = Logger()
 
 
 @dataclass(frozen=True)
-class FollowPullRequest:
-    """The step. `fly_app` names the Fly.io app of an environment; `address` has `{fly_app}` where that name goes."""
+class _Question:
+    """What GitHub is asked about: a pull request, for the sake of what an event told of it, or asked for."""
 
-    apps: Apps
+    place: Place
+    number: int
+    by: Metadata
+    word: PullRequestTold | None = None
+    state: State = "open"
+    command: Command | None = None
+    afresh: bool = False
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """When the pull request was closed, if the event tells that."""
+        return self.word.updated_at if self.word is not None and self.state != "open" else None
+
+    def expect_known(self, answer: PullRequestTold, state: State, found: PullRequest | None, now: datetime) -> None:
+        """See that GitHub's API knows what the event tells, and what is on record.
+
+        Of words of the same second, its answer may be the one before; later it is not.
+
+        Raises:
+            RetryLaterError: it may not know it yet.
+        """
+        if self.word is not None and answer.updated_at < self.word.updated_at:
+            raise RetryLaterError(_UNKNOWN, BEHIND)
+        is_certain = found is None or answer.updated_at != found.word.updated_at
+        is_agreed = self.word is None and found is not None and found.says(answer, state)
+        left = self.by.occurred_at + SETTLING - now
+        if not is_certain and not is_agreed and left > timedelta(0):
+            raise RetryLaterError(_UNKNOWN, left)
+
+
+@dataclass(frozen=True)
+class FollowPullRequest:
+    """The steps."""
+
     pull_requests: PullRequests
-    environments: Environments
-    fly_app: Callable[[str], str]
-    address: str
+    previews: Previews
+    ask: AskGitHub
     clock: Clock
 
-    def __call__(self, opened: PullRequestOpened) -> Sequence[Fact]:
-        """An environment for each app, if this is GitHub's last word on the pull request."""
-        if not self.pull_requests.tell(_told(opened)):
-            logger.info("superseded by a newer word on the pull request")
-            return []
-        apps = self.apps.list_by_repository(opened.data.repository.id)
-        if not apps:
-            logger.info("no app in this repository", repository_id=opened.data.repository.id)
-        return [fact for app in apps for fact in self._follow(opened, app)]
+    def opened(self, event: PullRequestOpened | PullRequestUpdated) -> Sequence[Fact]:
+        """The pull request is open, and something about it changed."""
+        return self._told(event.data, "open", event.metadata)
 
-    def _follow(self, opened: PullRequestOpened, app: App) -> Sequence[Fact]:
-        reason = reason_to_skip(opened.data, app)
-        if reason:
-            return [_skipped(opened, app, reason)]
-        repository = opened.data.repository
-        last_word = still_told_by(repository.id, opened.data.pull_request.number, str(opened.metadata.event_id))
-        try:
-            environment = self.environments.begin(self._wanted(opened, app), last_word)
-        except SupersededError:
-            logger.info("superseded", app_id=app.id)
-            return []
-        logger.info("environment begun", environment_id=environment.id, generation=environment.generation)
-        return [Fact(EnvironmentCreated, EnvironmentCreatedData(environment=environment.snapshot()))]
+    def closed(self, event: PullRequestClosed) -> Sequence[Fact]:
+        """The pull request was merged, or closed without."""
+        return self._told(event.data, "merged" if event.data.merged else "closed", event.metadata)
 
-    def _wanted(self, opened: PullRequestOpened, app: App) -> Environment:
-        data = opened.data
-        fly_app = self.fly_app(environment_id(app.id, "preview", data.pull_request.number))
-        return new_preview(
-            app_id=app.id,
-            app_name=app.name,
-            repository=data.repository,
-            installation_id=data.installation_id,
-            branch=data.head.branch,
-            sha=data.head.sha,
-            pull_request=data.pull_request,
-            intent=str(opened.metadata.event_id),
-            with_secrets=is_trusted_with_secrets(data),
-            fly_app=fly_app,
-            address=self.address.format(fly_app=fly_app),
-            now=self.clock(),
+    def drifted(self, event: PullRequestDrifted) -> Sequence[Fact]:
+        """A webhook about the pull request was lost."""
+        place, number = Place(event.data.installation_id, event.data.repository), event.data.pull_request_number
+        return self._follow_answer(_Question(place, number, event.metadata))
+
+    def requested(self, event: PreviewRequested) -> Sequence[Fact]:
+        """Somebody commented /preview."""
+        return self._obey(event.data, "start", event.metadata, afresh=event.data.retry)
+
+    def stop_requested(self, event: PreviewStopRequested) -> Sequence[Fact]:
+        """Somebody commented /preview stop."""
+        return self._obey(event.data, "stop", event.metadata)
+
+    def _told(self, word: PullRequestTold, state: State, by: Metadata) -> Sequence[Fact]:
+        number, cause = word.pull_request.number, str(by.event_id)
+        outcome = self.pull_requests.tell(word, state, cause)
+        if outcome == "tie":
+            place = Place(word.installation_id, word.repository)
+            return self._follow_answer(_Question(place, number, by, word=word, state=state))
+        return self._follow(word.repository.id, number, cause)
+
+    def _obey(
+        self, data: CommandData, what: Literal["start", "stop"], by: Metadata, *, afresh: bool = False
+    ) -> Sequence[Fact]:
+        place, number, cause = Place(data.installation_id, data.repository), data.pull_request_number, str(by.event_id)
+        command = Command(what=what, comment_id=data.comment_id, at=data.requested_at)
+        found = self.pull_requests.get(data.repository.id, number)
+        if found and (found.is_known(cause) or found.command == command):
+            return self._follow(data.repository.id, number, cause, afresh=afresh)
+        if found and not found.takes(command):
+            logger.info("superseded by a newer comment, or by the pull request's end")
+            return self.previews.restate(found, cause)
+        if self.previews.reach.is_lost(place):
+            logger.info("the App does not reach the repository", repository_id=data.repository.id)
+            return []
+        if not self.ask.may_write(place, data.by):
+            logger.info("asked by somebody who may not write", comment_id=data.comment_id)
+            return []
+        return self._follow_answer(_Question(place, number, by, command=command, afresh=afresh))
+
+    def _follow_answer(self, question: _Question) -> Sequence[Fact]:
+        """Ask GitHub, and follow its answer if nothing was written down meanwhile and it is no older than the word."""
+        place, number, cause = question.place, question.number, str(question.by.event_id)
+        found = self.pull_requests.get(place.repository.id, number)
+        if found and found.is_known(cause):
+            return self._follow(place.repository.id, number, cause)
+        if self.previews.reach.is_lost(place):
+            logger.info("the App does not reach the repository", repository_id=place.repository.id)
+            return self.previews.restate(found, cause) if found else []
+        answer, state = self.ask.pull_request(place, number)
+        question.expect_known(answer, state, found, self.clock())
+        outcome = self.pull_requests.tell(
+            answer,
+            state,
+            cause,
+            asked_at=found.revision if found else 0,
+            closed_at=question.closed_at,
+            command=question.command,
         )
+        if outcome != "told":
+            raise _meanwhile()
+        return self._follow(place.repository.id, number, cause, afresh=question.afresh)
+
+    def _follow(self, repository_id: int, number: int, cause: str, *, afresh: bool = False) -> Sequence[Fact]:
+        """Follow the last word if the event told it, or asks for what a newer word does not do."""
+        found = self.pull_requests.get(repository_id, number)
+        if found is not None and (found.told_by == cause or afresh):
+            return self.previews.follow(found, cause, afresh=afresh)
+        logger.info("superseded by a newer word on the pull request")
+        return self.previews.restate(found, cause) if found else []
 
 
-def _told(opened: PullRequestOpened) -> PullRequest:
-    data = opened.data
-    return PullRequest(
-        repository_id=data.repository.id,
-        number=data.pull_request.number,
-        state="open",
-        head_sha=data.head.sha,
-        updated_at=data.updated_at,
-        told_by=str(opened.metadata.event_id),
-    )
+def failed(event: PullRequestOpened | PullRequestUpdated | PullRequestClosed, reason: Reason) -> Fact:
+    """GitHub's word on the pull request could not be followed."""
+    return facts.undecided(event.data, reason)
 
 
-def _skipped(opened: PullRequestOpened, app: App, reason: Reason) -> Fact:
-    logger.info("skipped", app_id=app.id, reason=reason.code)
-    about = {"repository": opened.data.repository, "pull_request": opened.data.pull_request}
-    return Fact(PreviewSkipped, PreviewSkippedData(**about, app_id=app.id, app_name=app.name, reason=reason))
+def failed_to_ask(event: PreviewRequested | PreviewStopRequested | PullRequestDrifted, reason: Reason) -> Fact:
+    """What was asked for about the pull request could not be followed."""
+    return facts.unfollowed(event.data.repository, reason, number=event.data.pull_request_number)
 
 
-def _failed(opened: PullRequestOpened, reason: Reason) -> Fact:
-    data = opened.data
-    return Fact(
-        PreviewFailed, PreviewFailedData(repository=data.repository, pull_request=data.pull_request, reason=reason)
-    )
-
-
-def _fly_app(environment_id: str) -> str:
-    return Keyed(wiring.secret("STACK_KEY_ARN")).fly_app_name(wiring.setting("FLY_APP_PREFIX"), environment_id)
-
-
-@cache
-def _reaction() -> Reaction[PullRequestOpened]:
-    records = wiring.table("RECORDS_TABLE")
-    step = FollowPullRequest(
-        Apps(records),
-        PullRequests(records),
-        Environments(records),
-        _fly_app,
-        wiring.setting("PREVIEW_ADDRESS"),
-        utc_now,
-    )
-    return wiring.reaction("environments", takes=[PullRequestOpened], step=step, failed=_failed)
-
-
-@logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """The Lambda handler of the environments queue."""
-    return _reaction().handle(event, context)
+def _meanwhile() -> RetryLaterError:
+    return RetryLaterError("something else was told of the pull request meanwhile", timedelta(seconds=1))

@@ -1,7 +1,7 @@
-"""GitHub's webhook: verify it, and state what it says: `PullRequestOpened`."""
+"""GitHub's webhook: verify it, and state what it says (`ingress.payload`, a file for each of GitHub's events)."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
@@ -18,10 +18,10 @@ from choreography.memory import Claim, HeldError, Key, Memory
 from choreography.publisher import Publisher, PublishFailedError, Statement
 from choreography.reaction import BrokenError
 from ingress.delivery import Delivery, UnacceptableError, claimed_id
-from ingress.payload import OpenedPayload
+from ingress.payload.by_event import BY_EVENT
+from ingress.payload.parts import Told
 from ingress.signature import is_signed
-from prestage_contracts.envelope import Metadata, identify
-from prestage_contracts.ingress import PullRequestOpened, PullRequestOpenedData
+from prestage_contracts.envelope import Event
 from records.table import ConflictError
 
 REFETCH = timedelta(minutes=1)
@@ -102,55 +102,48 @@ class Ingress:
     def _take(self, delivery: Delivery) -> str:
         if not delivery.event:
             raise UnacceptableError(HTTPStatus.BAD_REQUEST, "the header X-GitHub-Event is missing")
-        delivery_id, said = delivery.id, delivery.json()
-        if delivery.event != "pull_request" or str(said.get("action")) not in {"opened", "reopened"}:
+        delivery_id, facts = delivery.id, _told(delivery.event, delivery.json())
+        if not facts:
             logger.info("nothing follows", github_event=delivery.event, delivery_id=delivery_id)
             return "ignored: nothing follows from it"
-        return self._state(_told(said), delivery)
+        now = self._clock()
+        return self._state([_event(fact, delivery, now) for fact in facts])
 
-    def _state(self, told: PullRequestOpenedData, delivery: Delivery) -> str:
-        event = _event(told, delivery, self._clock())
-        key = Key("ingress", "github", str(told.repository.id), str(event.metadata.event_id))
-        claim = self._memory.claim(key, _LONGEST)
+    def _state(self, events: Sequence[Event]) -> str:
+        """State what one delivery tells, remembered as one: by the first of its facts."""
+        first = events[0].metadata
+        claim = self._memory.claim(Key("ingress", "github", first.group, str(first.event_id)), _LONGEST)
         if claim is None:
             logger.info("stated already")
             return "accepted: it was stated already"
-        self._publish(Statement.of(event), claim)
-        logger.info("stated", event_id=str(event.metadata.event_id), detail_type=event.name())
-        return f"accepted: {event.name()}"
+        self._publish([Statement.of(event) for event in events], claim)
+        for event in events:
+            logger.info("stated", event_id=str(event.metadata.event_id), detail_type=event.name())
+        return f"accepted: {events[0].name()}"
 
-    def _publish(self, statement: Statement, claim: Claim) -> None:
+    def _publish(self, statements: Sequence[Statement], claim: Claim) -> None:
         try:
-            self._publisher.publish([statement])
+            self._publisher.publish(statements)
         except PublishFailedError:
             self._memory.release(claim)
             raise
         self._memory.published(claim)
 
 
-def _told(said: Mapping[str, Any]) -> PullRequestOpenedData:
+def _told(event: str, said: Mapping[str, Any]) -> Sequence[Told]:
+    read = BY_EVENT.get(event)
     try:
-        return OpenedPayload.model_validate(said).told()
+        return read(said) if read else []
     except ValidationError as error:
         where = ", ".join(sorted({".".join(str(part) for part in found["loc"]) for found in error.errors()}))
-        message = f"not the shape of a GitHub App's pull_request delivery: {where}"
+        message = f"not the shape of a GitHub App's {event} delivery: {where}"
         raise UnacceptableError(HTTPStatus.BAD_REQUEST, message[:500]) from None
 
 
-def _event(told: PullRequestOpenedData, delivery: Delivery, now: datetime) -> PullRequestOpened:
+def _event(told: Told, delivery: Delivery, now: datetime) -> Event:
     """The fact. Its id comes from the signed body alone: a body replayed under a new delivery id is the same fact."""
-    return PullRequestOpened(
-        metadata=Metadata(
-            event_id=identify(delivery.digest, PullRequestOpened, told.subject),
-            correlation_id=delivery.id,
-            causation_id=delivery.id,
-            version=PullRequestOpened.VERSION,
-            occurred_at=now,
-            hop=0,
-            group=str(told.repository.id),
-        ),
-        data=told,
-    )
+    group = str(told.group)
+    return told.event.begin(told.data, cause=delivery.digest, correlation_id=delivery.id, now=now, group=group)
 
 
 def _answer(status: HTTPStatus, message: str) -> dict[str, Any]:

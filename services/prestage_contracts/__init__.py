@@ -4,39 +4,113 @@
 """
 
 from prestage_contracts.comments import PrCommented, PrCommentFailed
+from prestage_contracts.deployments import DeploymentFailed, DeploymentReported
+from prestage_contracts.dns import DomainFailed, DomainPointed, DomainReleased
 from prestage_contracts.envelope import Event
-from prestage_contracts.environments import EnvironmentCreated, PreviewFailed, PreviewSkipped
-from prestage_contracts.ingress import PullRequestOpened
-from prestage_contracts.runtimes import RuntimeFailed, RuntimeRequested
+from prestage_contracts.environments import (
+    EnvironmentClosed,
+    EnvironmentCreated,
+    EnvironmentFailed,
+    EnvironmentReady,
+    EnvironmentStopped,
+    EnvironmentUpdated,
+    PreviewFailed,
+    PreviewSkipped,
+    RequestFailed,
+)
+from prestage_contracts.ingress import (
+    BranchPushed,
+    InstallationRevoked,
+    PreviewRequested,
+    PreviewStopRequested,
+    PullRequestClosed,
+    PullRequestOpened,
+    PullRequestUpdated,
+)
+from prestage_contracts.janitor import EnvironmentExpired, PullRequestDrifted, RuntimeLost, RuntimeOrphaned
+from prestage_contracts.operators import DeployRequested, RetryRequested, StopRequested
+from prestage_contracts.runtimes import RuntimeFailed, RuntimeReady, RuntimeRemoved, RuntimeRequested
 from prestage_contracts.vault import SecretsFailed, SecretsResolved
 
 EVENTS: dict[str, type[Event]] = {
     event.name(): event
     for event in (
         PullRequestOpened,
+        PullRequestUpdated,
+        PullRequestClosed,
+        BranchPushed,
+        PreviewRequested,
+        PreviewStopRequested,
+        InstallationRevoked,
+        DeployRequested,
+        RetryRequested,
+        StopRequested,
+        EnvironmentExpired,
+        PullRequestDrifted,
+        RuntimeOrphaned,
+        RuntimeLost,
         EnvironmentCreated,
+        EnvironmentUpdated,
+        EnvironmentReady,
+        EnvironmentFailed,
+        EnvironmentClosed,
+        EnvironmentStopped,
         PreviewSkipped,
         PreviewFailed,
+        RequestFailed,
         SecretsResolved,
         SecretsFailed,
         PrCommented,
         PrCommentFailed,
+        DeploymentReported,
+        DeploymentFailed,
         RuntimeRequested,
+        RuntimeReady,
         RuntimeFailed,
+        RuntimeRemoved,
+        DomainPointed,
+        DomainReleased,
+        DomainFailed,
     )
 }
 
 __all__ = [
     "EVENTS",
+    "BranchPushed",
+    "DeployRequested",
+    "DeploymentFailed",
+    "DeploymentReported",
+    "DomainFailed",
+    "DomainPointed",
+    "DomainReleased",
+    "EnvironmentClosed",
     "EnvironmentCreated",
+    "EnvironmentExpired",
+    "EnvironmentFailed",
+    "EnvironmentReady",
+    "EnvironmentStopped",
+    "EnvironmentUpdated",
     "Event",
+    "InstallationRevoked",
     "PrCommentFailed",
     "PrCommented",
     "PreviewFailed",
+    "PreviewRequested",
     "PreviewSkipped",
+    "PreviewStopRequested",
+    "PullRequestClosed",
+    "PullRequestDrifted",
     "PullRequestOpened",
+    "PullRequestUpdated",
+    "RequestFailed",
+    "RetryRequested",
     "RuntimeFailed",
+    "RuntimeLost",
+    "RuntimeOrphaned",
+    "RuntimeReady",
+    "RuntimeRemoved",
     "RuntimeRequested",
     "SecretsFailed",
     "SecretsResolved",
+    "StopRequested",
 ]

@@ -17,9 +17,12 @@ type GroupId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
 
 
 class Frozen(BaseModel):
-    """A value: immutable, and tolerant of fields that a newer producer added."""
+    """A value: immutable, and tolerant of fields that a newer producer added.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Its validator is built when it is first needed: a cold start is billed, and no function needs every event.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Reason(Frozen):
@@ -35,9 +38,10 @@ class Reason(Frozen):
 class Metadata(Frozen):
     """How a fact is identified, and what led to it.
 
-    `event_id` is the same however often the same step is done (`identify`). `correlation_id` is the GitHub delivery
-    that began it all. `causation_id` is the event reacted to, or the delivery itself. `group` is the repository's
-    id, the message group of fair queues.
+    `event_id` is the same however often the same step is done (`identify`). `correlation_id` is what began it all: a
+    GitHub delivery, an operator's request or a sweep of the janitor's, by its id. `causation_id` is the event reacted
+    to, or what began it. `group` is the message group of fair queues: the repository's id, the installation's where a
+    fact is about more than one repository, and 0 where it is about none that is known.
     """
 
     event_id: UUID
@@ -75,6 +79,22 @@ class Event(Frozen):
     def name(cls) -> str:
         """The event's `detail-type`."""
         return cls.__name__
+
+    @classmethod
+    def begin(cls, data: Data, *, cause: str, correlation_id: str, now: datetime, group: str) -> Self:
+        """A fact that no other fact led to. `cause` identifies it: the same one states the same fact."""
+        return cls(
+            metadata=Metadata(
+                event_id=identify(cause, cls, data.subject),
+                correlation_id=correlation_id,
+                causation_id=correlation_id,
+                version=cls.VERSION,
+                occurred_at=now,
+                hop=0,
+                group=group,
+            ),
+            data=data,
+        )
 
     @classmethod
     def state(cls, data: Data, *, cause: Metadata, now: datetime) -> Self:

@@ -1,6 +1,6 @@
 """What events say of a pull request and of an environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -12,6 +12,8 @@ type GitHubId = Annotated[int, Field(ge=1, le=2**53)]
 """GitHub's numeric id. EventBridge compares numbers as doubles, exact up to 2^53."""
 type PullRequestNumber = Annotated[int, Field(ge=1, le=2**53)]
 type Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+type Stage = Literal["secrets", "provision", "fetch", "unpack", "build", "start", "health"]
+"""How far an environment's generation came: its secrets resolved, its runtime had, its commit fetched, and so on."""
 type Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 
 

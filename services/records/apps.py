@@ -1,4 +1,4 @@
-"""Apps: deployable things in a repository. Three records each, so that every key reads strongly consistent."""
+"""Apps: deployable things in a repository. Four records each, so that every key reads strongly consistent."""
 
 import json
 from datetime import datetime
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, mo
 
 from prestage_contracts.envelope import EnvironmentType, Frozen, Text
 from prestage_contracts.snapshot import GitHubId, Identifier, Repository
+from records.domains import Domain, Use, check_uses
 from records.names import check_variable
 from records.table import ABSENT, Check, ConditionFailedError, Delete, Item, Put, Table, Write
 from records.users import STAYING, NoSuchUserError, UserId, user_key
@@ -24,6 +25,8 @@ STANDING = Attr("removing").eq(False)
 
 type AppName = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 type Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-zA-Z0-9._/:@-]{0,254}$")]
+type Label = Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True)]
+"""A label's name; GitHub takes 50 characters."""
 type Command = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 type Config = dict[EnvironmentType, dict[str, str]]
 
@@ -40,8 +43,15 @@ class App(Frozen):
 
     `image` is any public image with a shell; `build` and `start` are commands run in `directory` of the source;
     `start` serves HTTP on `port`, and answers 2xx on `health_path` when it is ready. `memory_mb` and `cpus` size the
-    machine. `forks` says what a pull request from a fork gets. `config` holds values that are not secret, by
-    environment type.
+    machine. `config` holds values that are not secret, by environment type.
+
+    The policy of its previews, see docs/policies.md: `forks` and `bots` say what their pull requests get, `drafts`
+    whether drafts get one, `previews` which pull requests do (with `label`, those that have `preview_label`; with
+    `command`, those that somebody asks one for), `max_previews` how many are live at once, `idle_hours` for how long
+    one is kept while nothing happens to it, unless its pull request has `keep_label`.
+
+    `domain` is what its previews have their host names below, `production_domain` production's host name; see
+    docs/domains.md.
     """
 
     id: Identifier
@@ -58,7 +68,16 @@ class App(Frozen):
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")] = "iad"
     memory_mb: Literal[256, 512, 1024, 2048] = 512
     cpus: Literal[1, 2, 4, 8] = 1
-    forks: Literal["ignore", "without_secrets"] = "ignore"
+    forks: Literal["ignore", "without_secrets", "trusted"] = "ignore"
+    bots: Literal["ignore", "without_secrets", "trusted"] = "without_secrets"
+    drafts: Literal["ignore", "preview"] = "preview"
+    previews: Literal["every", "label", "command"] = "every"
+    preview_label: Label = "preview"
+    max_previews: Annotated[int, Field(ge=0, le=1000)] = 20
+    idle_hours: Annotated[int, Field(ge=1, le=8760)] = 168
+    keep_label: Label = "keep-preview"
+    domain: Domain | None = None
+    production_domain: Domain | None = None
     config: Config = Field(default_factory=dict)
     removing: bool = False
     created_at: AwareDatetime
@@ -69,6 +88,14 @@ class App(Frozen):
         if not 256 * self.cpus <= self.memory_mb <= 2048 * self.cpus:
             raise ValueError(f"{self.cpus} shared CPUs take {256 * self.cpus} to {2048 * self.cpus} MB of memory")
         return self
+
+    def domain_uses(self) -> list[Use]:
+        """What it uses domains for."""
+        types: list[tuple[EnvironmentType, str | None]] = [
+            ("preview", self.domain),
+            ("production", self.production_domain),
+        ]
+        return [Use(domain, type_, self.id, self.name) for type_, domain in types if domain]
 
     def with_config(self, environment_type: EnvironmentType, name: str, value: str | None) -> Self:
         """The app with one config value set, or unset with None.
@@ -123,6 +150,11 @@ class Apps:
         apps = (App.model_validate(item) for item in items)
         return sorted((app for app in apps if not app.removing), key=lambda app: app.name)
 
+    def list_by_installation(self, installation_id: int) -> list[App]:
+        """The apps in repositories that an installation of the GitHub App reaches, by name."""
+        items = self._table.query(f"INSTALLATION#{installation_id}", begins_with="APP#")
+        return sorted((App.model_validate(item) for item in items), key=lambda app: app.name)
+
     def list_by_user(self, user_id: str) -> list[App]:
         """The apps that belong to a user, by name."""
         items = self._table.query(f"USER#{user_id}", begins_with="APP#")
@@ -144,7 +176,9 @@ class Apps:
         Raises:
             AppExistsError: the repository has one of this name.
             NoSuchUserError: its owner is not on record.
+            DomainConflictError: its previews would share cookies with its production.
         """
+        check_uses(app.domain_uses(), ())
         owner = Check(**user_key(app.owner), condition=STAYING)
         try:
             self._table.transact([*_puts(app, ABSENT), owner])
@@ -158,10 +192,19 @@ class Apps:
 
         Raises:
             AppChangedError: it was changed in between, or removed.
+            DomainConflictError: its previews would share cookies with its production.
         """
+        check_uses(app.domain_uses(), ())
         changed = app.model_copy(update={"revision": app.revision + 1})
+        unchanged = Attr("revision").eq(app.revision)
+        current = self.get(app.id)
+        if current is None or current.revision != app.revision:
+            raise _changed(app)
+        item, old, new = changed.model_dump(mode="json"), _keys(current), _keys(changed)
+        puts: list[Write] = [Put({**item, **key}, unchanged if key in old else ABSENT) for key in new]
+        left = [Delete(**key, condition=unchanged) for key in old if key not in new]
         try:
-            self._table.transact(_puts(changed, Attr("revision").eq(app.revision)))
+            self._table.transact([*puts, *left])
         except ConditionFailedError:
             raise _changed(app) from None
         return changed
@@ -182,10 +225,11 @@ class Apps:
             raise NoSuchAppError(f"there is no app {app_id}")
         marked = self.update(app.model_copy(update={"removing": True}))
         environments = list(self._table.query(f"APP#{app_id}", begins_with="ENVIRONMENT#"))
-        live = [item for item in environments if item["status"] != "closed"]
+        live = [item for item in environments if item["status"] != "stopped"]
         if live:
             self.update(marked.model_copy(update={"removing": False}))
-            raise AppInUseError(f"{app.name} has {len(live)} live environments, and is removed once it has none")
+            told = f"{app.name} has {len(live)} environments that are not stopped, and is removed once it has none"
+            raise AppInUseError(f"{told}: see `prestage environments stop`")
         unchanged = Attr("revision").eq(marked.revision)
         try:
             self._table.transact([Delete(**key, condition=unchanged) for key in _keys(marked)])
@@ -219,6 +263,7 @@ def _keys(app: App) -> list[dict[str, str]]:
         app_key(app.id),
         {"pk": f"REPOSITORY#{app.repository.id}", "sk": by_app},
         {"pk": f"USER#{app.owner}", "sk": by_app},
+        {"pk": f"INSTALLATION#{app.installation_id}", "sk": by_app},
     ]
 
 

@@ -2,19 +2,98 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from boto3.dynamodb.conditions import Attr
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from choreography.clock import Clock
 from choreography.reaction import RetryLaterError
-from records.table import ABSENT, ConditionFailedError, Table
+from records.table import ABSENT, ConditionFailedError, Item, Table
 
 LASTING = timedelta(seconds=150)
 """Longer than the function may run, so that a lease that ran out has no holder who still acts."""
 
 _LOOK_AGAIN = timedelta(seconds=10)
+
+
+@dataclass
+class Lease:
+    """A lease that is held until `until`, in seconds.
+
+    `removing` says that somebody began to remove the runtime, and that nobody has seen yet that it is gone. It outlasts
+    the lease: whoever holds the next one has to finish that.
+    """
+
+    table: Table
+    environment_id: str
+    holder: str
+    until: int
+    removing: bool = False
+
+    def mark_removing(self) -> None:
+        """Say so, before the runtime is removed.
+
+        Raises:
+            RetryLaterError: the lease is no longer ours.
+        """
+        self._mark(removing=True)
+
+    def mark_removed(self) -> None:
+        """Say that nothing of the runtime is left.
+
+        Raises:
+            RetryLaterError: the lease is no longer ours.
+        """
+        self._mark(removing=False)
+
+    def take(self, now: int) -> None:
+        """Hold it, if nobody does at `now`.
+
+        Raises:
+            RetryLaterError: somebody else holds it.
+        """
+        found = self._write(ABSENT)
+        if found is None:
+            return
+        if not found or found["until"] > now:
+            raise _held()
+        self.removing = "removing" in found
+        if self._write(_unchanged(found)) is not None:
+            raise _held()
+
+    def give_back(self) -> None:
+        """Let go of it, if it is still ours. Only the mark stays."""
+        ours = Attr("holder").eq(self.holder)
+        try:
+            if self.removing:
+                self.table.put(self._item(until=0), ours)
+            else:
+                self.table.delete(**_key(self.environment_id), condition=ours)
+        except ConditionFailedError:
+            return
+
+    def _mark(self, *, removing: bool) -> None:
+        if self.removing == removing:
+            return
+        self.removing = removing
+        if self._write(Attr("holder").eq(self.holder)) is not None:
+            raise _held()
+
+    def _write(self, condition: ConditionBase) -> Item | None:
+        """None once it is written; otherwise what is there, empty if nothing is."""
+        try:
+            self.table.put(self._item(until=self.until), condition)
+        except ConditionFailedError as error:
+            found = error.found[0] or {}
+            if found.get("holder") != self.holder:  # not our own write, sent again as its answer was lost
+                return found
+        return None
+
+    def _item(self, until: int) -> Item:
+        mark = {"removing": True} if self.removing else {}
+        return {**_key(self.environment_id), "holder": self.holder, "until": until, **mark}
 
 
 class Leases:
@@ -25,35 +104,29 @@ class Leases:
         self._clock = clock
 
     @contextmanager
-    def held(self, environment_id: str) -> Iterator[None]:
+    def held(self, environment_id: str) -> Iterator[Lease]:
         """Hold the lease on an environment's runtime.
 
         Raises:
             RetryLaterError: somebody else holds it.
         """
-        holder = str(uuid4())
-        self._take(environment_id, holder)
-        try:
-            yield
-        finally:
-            self._give_back(environment_id, holder)
-
-    def _take(self, environment_id: str, holder: str) -> None:
         now = int(self._clock().timestamp())
-        until = now + int(LASTING.total_seconds())
-        item = {**_key(environment_id), "holder": holder, "until": until}
+        lease = Lease(self._table, environment_id, str(uuid4()), now + int(LASTING.total_seconds()))
+        lease.take(now)
         try:
-            self._table.put(item, ABSENT | Attr("until").lte(now))
-        except ConditionFailedError as error:
-            if (error.found[0] or {}).get("holder") != holder:  # not our own write, sent again as its answer was lost
-                raise RetryLaterError("somebody else acts on this runtime", _LOOK_AGAIN) from None
+            yield lease
+        finally:
+            lease.give_back()
 
-    def _give_back(self, environment_id: str, holder: str) -> None:
-        key = _key(environment_id)
-        try:
-            self._table.delete(key["pk"], key["sk"], Attr("holder").eq(holder))
-        except ConditionFailedError:
-            return
+
+def _held() -> RetryLaterError:
+    return RetryLaterError("somebody else acts on this runtime", _LOOK_AGAIN)
+
+
+def _unchanged(found: Item) -> ConditionBase:
+    mark = Attr("removing")
+    marked = mark.exists() if "removing" in found else mark.not_exists()
+    return Attr("holder").eq(found["holder"]) & Attr("until").eq(found["until"]) & marked
 
 
 def _key(environment_id: str) -> dict[str, str]:

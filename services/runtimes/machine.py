@@ -1,17 +1,21 @@
 """The machine that an environment should have, as Fly's Machines API takes it."""
 
 import base64
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fly_io.client import Machine
 from records.apps import App
 from records.environments import Environment
 
 MACHINE_NAME = "app"
 """The only machine of its Fly app. Fly refuses a second one of the same name."""
 
+_GENERATION = re.compile(r"[1-9][0-9]{0,14}")
+_GONE = frozenset({"destroying", "destroyed"})
 _BOOT = "/prestage/boot.sh"
 _EXECUTABLE = 0o755
 _NO_INDEX = {"response": {"headers": {"X-Robots-Tag": "noindex"}}}
@@ -50,6 +54,22 @@ def metadata(environment: Environment) -> dict[str, str]:
         "generation": str(environment.generation),
         "sha": environment.sha,
     }
+
+
+def generation_of(machine: Machine) -> int:
+    """The generation that the machine says it is of, 0 if it says none."""
+    said = _GENERATION.fullmatch(str(machine.metadata.get("generation", "")))
+    return int(said[0]) if said else 0
+
+
+def find_ours(machines: Iterable[Machine]) -> Machine | None:
+    """The one among an app's machines that is made here, unless it is going."""
+    return next((machine for machine in machines if machine.name == MACHINE_NAME and not is_gone(machine)), None)
+
+
+def is_gone(machine: Machine) -> bool:
+    """Whether it is destroyed, or about to be."""
+    return machine.state in _GONE
 
 
 def _variables(environment: Environment, app: App, source_url: str, secret_names: frozenset[str]) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
 
 from choreography.clock import Clock
 from records.table import Item, Table
@@ -13,6 +16,15 @@ KEPT = timedelta(days=30)
 
 _BUNDLE = "BUNDLE#"
 _LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True)
+class TlsCertificate:
+    """What TLS is served with: the chain (PEM, the leaf first), its key (PEM), and when the leaf expires."""
+
+    chain: str
+    private_key: SecretStr
+    not_after: datetime
 
 
 class Bundles:
@@ -29,10 +41,17 @@ class Bundles:
         self._keys = keys
         self._clock = clock
 
-    def keep(self, environment_id: str, generation: int, values: Mapping[str, str]) -> tuple[str, ...]:
+    def keep(
+        self,
+        environment_id: str,
+        generation: int,
+        values: Mapping[str, str],
+        certificate: TlsCertificate | None = None,
+    ) -> tuple[str, ...]:
         """Seal the values, possibly none, and keep them for 30 days; gives their names, sorted.
 
-        Again for the same generation, it keeps the values as they are now. Bundles of older generations are deleted;
+        The certificate, if there is one, is sealed beside them and is none of them. Again for the same generation, it
+        keeps all as it is now. Bundles of older generations are deleted;
         where there is a newer one, that is this one.
         """
         pk, sk = _partition(environment_id), f"{_BUNDLE}{generation}"
@@ -42,8 +61,11 @@ class Bundles:
             "sealed": seal(key, _pack(values), _associated_data(pk, sk)),
             "expires_at": int((self._clock() + KEPT).timestamp()),
         }
+        if certificate is not None:
+            item["certificate"] = seal(key, _pack(_written(certificate)), _associated_data(pk, sk, "certificate"))
         self._table.put({"pk": pk, "sk": sk, **item})
-        self._delete_older(pk)
+        generations = self._generations(pk)
+        self._delete(pk, (older for older in generations if older < max(generations)))
         return tuple(sorted(values))
 
     def open(self, environment_id: str, generation: int) -> Mapping[str, str] | None:
@@ -52,19 +74,44 @@ class Bundles:
         Raises:
             UnsealError: the bundle was changed, or is another's.
         """
-        pk, sk = _partition(environment_id), f"{_BUNDLE}{generation}"
-        item = self._table.get(pk, sk)
+        found = self._find(environment_id, generation)
+        return None if found is None else _unpack(self._unseal(environment_id, generation, found, "sealed"))
+
+    def open_certificate(self, environment_id: str, generation: int) -> TlsCertificate | None:
+        """The certificate; None if there is none in the bundle, or no bundle any longer.
+
+        Raises:
+            UnsealError: the bundle was changed, or is another's.
+        """
+        found = self._find(environment_id, generation)
+        if found is None or "certificate" not in found:
+            return None
+        return _read(_unpack(self._unseal(environment_id, generation, found, "certificate")))
+
+    def _find(self, environment_id: str, generation: int) -> Item | None:
+        item = self._table.get(_partition(environment_id), f"{_BUNDLE}{generation}")
         # DynamoDB deletes what has expired when it gets to it, up to days later.
         if item is None or _taken(item, "expires_at", int) <= self._clock().timestamp():
             return None
-        key = self._keys.open(_taken(item, "key", bytes), _context(environment_id, generation))
-        return _unpack(unseal(key, _taken(item, "sealed", bytes), _associated_data(pk, sk)))
+        return item
 
-    def _delete_older(self, pk: str) -> None:
-        generations = [int(item["sk"].removeprefix(_BUNDLE)) for item in self._table.query(pk, begins_with=_BUNDLE)]
+    def _unseal(self, environment_id: str, generation: int, item: Item, name: str) -> bytes:
+        key = self._keys.open(_taken(item, "key", bytes), _context(environment_id, generation))
+        place = () if name == "sealed" else (name,)
+        data = _associated_data(_partition(environment_id), f"{_BUNDLE}{generation}", *place)
+        return unseal(key, _taken(item, name, bytes), data)
+
+    def discard(self, environment_id: str, generation: int) -> None:
+        """Delete the bundles of that generation and of older ones."""
+        pk = _partition(environment_id)
+        self._delete(pk, (older for older in self._generations(pk) if older <= generation))
+
+    def _generations(self, pk: str) -> list[int]:
+        return [int(item["sk"].removeprefix(_BUNDLE)) for item in self._table.query(pk, begins_with=_BUNDLE)]
+
+    def _delete(self, pk: str, generations: Iterable[int]) -> None:
         for generation in generations:
-            if generation < max(generations):
-                self._table.delete(pk, f"{_BUNDLE}{generation}")
+            self._table.delete(pk, f"{_BUNDLE}{generation}")
 
 
 def _partition(environment_id: str) -> str:
@@ -75,8 +122,21 @@ def _context(environment_id: str, generation: int) -> dict[str, str]:
     return {"environment_id": environment_id, "generation": str(generation)}
 
 
-def _associated_data(pk: str, sk: str) -> bytes:
-    return json.dumps([pk, sk]).encode()
+def _associated_data(*place: str) -> bytes:
+    return json.dumps(place).encode()
+
+
+def _written(certificate: TlsCertificate) -> dict[str, str]:
+    return {
+        "chain": certificate.chain,
+        "private_key": certificate.private_key.get_secret_value(),
+        "not_after": certificate.not_after.isoformat(),
+    }
+
+
+def _read(written: Mapping[str, str]) -> TlsCertificate:
+    private_key = SecretStr(written["private_key"])
+    return TlsCertificate(written["chain"], private_key, datetime.fromisoformat(written["not_after"]))
 
 
 def _taken[T](item: Item, name: str, kind: type[T]) -> T:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from choreography.publisher import MAX_BYTES
-from choreography.reaction import BACK_OFF, DEADLINE, BrokenError, Fact, Reaction, RefusedError, RetryLaterError
+from choreography.reaction import BACK_OFF, DEADLINE, BrokenError, Fact, Reaction, RefusedError, RetryLaterError, Step
 from prestage.contract_examples import examples
 from prestage_contracts import EnvironmentCreated, SecretsFailed, SecretsResolved
 from prestage_contracts.envelope import identify
@@ -72,9 +72,7 @@ def test_waiting_hides_the_message_for_as_long_as_asked_with_jitter(world: World
 def test_the_default_jitter_never_shortens_a_wait(world: World) -> None:
     reaction = Reaction(
         "vault",
-        takes=[EnvironmentCreated],
-        step=world.step,
-        failed=failed,
+        steps={EnvironmentCreated: Step(world.step, failed)},
         memory=world.memory,
         publisher=cast("Any", None),
         queue=cast("Any", world),

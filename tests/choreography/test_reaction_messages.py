@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from choreography import reaction as kernel
 from choreography.queue import Message
-from choreography.reaction import Reaction, RetryLaterError
+from choreography.reaction import Reaction, RetryLaterError, Step
 from prestage_contracts import EnvironmentCreated
 from prestage_contracts.envelope import MAX_HOP
 from tests.choreography.world import EXAMPLE, NOW, World, aws_error, fact, failed
@@ -53,7 +53,7 @@ def test_whatever_the_message_it_is_buried_and_nothing_is_raised(body: str) -> N
             buried.append(message.body)
 
     parts: Any = {"memory": None, "publisher": None, "queue": Queue(), "clock": lambda: NOW}
-    reaction: Reaction[Any] = Reaction("vault", takes=[EnvironmentCreated], step=lambda _: [], failed=failed, **parts)
+    reaction = Reaction("vault", steps={EnvironmentCreated: Step(lambda _: [], failed)}, **parts)
     reaction.react(Message(id="x", receipt_handle="x", body=body), timedelta(seconds=60))
     assert buried == [body]
 

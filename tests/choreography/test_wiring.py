@@ -7,6 +7,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from choreography import reaction as kernel
 from choreography import wiring
 from choreography.clock import utc_now
 from choreography.memory import KEPT, Key
@@ -39,7 +40,7 @@ def settings(aws: "Aws", world: World, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def test_a_reaction_is_made_of_the_functions_settings(world: World) -> None:
     step = Step(Plan())
-    reaction = wiring.reaction("vault", takes=[EnvironmentCreated], step=step, failed=failed)
+    reaction = wiring.reaction("vault", {EnvironmentCreated: kernel.Step(step, failed)})
     good, bad = world.send(), world.send("not JSON")
     for _ in range(2):
         answer: dict[str, Any] = reaction.handle({"Records": [good, bad]}, Context())  # type: ignore[arg-type]  # a fake
@@ -58,7 +59,7 @@ def test_the_memory_goes_by_the_present_time(aws: "Aws", world: World) -> None:
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.delenv(missing)
     with pytest.raises(wiring.MissingSettingError, match=missing):
-        wiring.reaction("vault", takes=[EnvironmentCreated], step=Step(Plan()), failed=failed)
+        wiring.reaction("vault", {EnvironmentCreated: kernel.Step(Step(Plan()), failed)})
 
 
 def test_a_client_is_built_once(world: World) -> None:

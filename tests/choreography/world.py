@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from choreography import reaction as kernel
 from choreography.memory import Memory
 from choreography.publisher import Publisher
 from choreography.queue import Message, Queue
@@ -162,12 +163,10 @@ class World:
     def clock(self) -> datetime:
         return self.now
 
-    def build(self, name: str = "vault", **changes: Any) -> Reaction[EnvironmentCreated]:
+    def build(self, name: str = "vault", *, step: Any = None, failed: Any = failed, **changes: Any) -> Reaction:
         bus = Breakable("bus", self.bus, self.plan)
         parts: dict[str, Any] = {
-            "takes": [EnvironmentCreated],
-            "step": self.step,
-            "failed": failed,
+            "steps": {EnvironmentCreated: kernel.Step(step or self.step, failed)},
             "memory": Breakable("memory", self.memory, self.plan),
             "publisher": Publisher(bus, "bus", sleep=lambda _: None),  # type: ignore[arg-type]  # a fake
             "queue": Breakable("queue", self, self.plan),
@@ -198,7 +197,7 @@ class World:
             "eventSource": "aws:sqs",
         }
 
-    def deliver(self, *records: dict[str, Any], reaction: Reaction[Any] | None = None) -> list[str]:
+    def deliver(self, *records: dict[str, Any], reaction: Reaction | None = None) -> list[str]:
         """Deliver a batch; gives the ids of the messages that stay in the queue. A crash leaves them all."""
         unfinished = [record["messageId"] for record in records]
         try:

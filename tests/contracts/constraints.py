@@ -36,6 +36,15 @@ def constraints(schema: Schema, root: Schema, path: Path = ()) -> Iterator[Const
             yield from (Constraint(path, keyword, limit) for limit in _limits(keyword, argument, schema))
 
 
+def nullables(schema: Schema, root: Schema, path: Path = ()) -> Iterator[Path]:
+    """To every value that may be null."""
+    for keyword, argument in schema.items():
+        if keyword == "anyOf" and {"type": "null"} in argument:
+            yield path
+        for step, inner in _inside(keyword, argument, root):
+            yield from nullables(inner, root, path + step)
+
+
 def _inside(keyword: str, argument: Any, root: Schema) -> list[tuple[Path, Schema]]:
     """The schemas that the keyword brings in, and where in the value they hold."""
     found: list[tuple[Path, Schema]] = []

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from prestage.contract_docs import functions, page
+from prestage.contract_docs import OPERATORS, functions, page
 from prestage.contract_examples import delivered, examples
 from prestage.contract_files import ROOT
+from prestage.contract_flow import may_follow
 from prestage.stage.template import Template, load
 from prestage_contracts import EVENTS
 
 TEMPLATE = load(ROOT / "template.yaml")
+FUNCTIONS = functions(TEMPLATE)
 EXAMPLES = examples()
 PAGE = page(TEMPLATE, EXAMPLES)
 
@@ -89,45 +91,82 @@ def test_a_row_tells_type_and_constraint(name: str, path: str, kind: str, constr
 
 
 def test_functions_take_what_their_rules_lead_to_them() -> None:
-    assert {function.name: function.takes for function in functions(TEMPLATE)} == {
-        "ingress": (),
-        "environments": ("PullRequestOpened",),
-        "vault": ("EnvironmentCreated",),
-        "comments": ("EnvironmentCreated",),
-        "runtimes": ("SecretsResolved",),
-        "source": (),
+    takes = {function.name: function.takes for function in FUNCTIONS}
+    assert takes["ingress"] == takes["source"] == takes["janitor"] == ()
+    assert takes["vault"] == ("EnvironmentCreated", "EnvironmentUpdated", "EnvironmentClosed")
+    assert takes["runtimes"] == ("RuntimeOrphaned", "EnvironmentClosed", "SecretsResolved", "RuntimeRequested")
+
+
+def test_what_may_follow_is_stated_by_who_reacts() -> None:
+    takes = {f"prestage.{function.name}": function.takes for function in FUNCTIONS}
+    for name in EVENTS:
+        assert [each for each in may_follow(name) if name not in takes[EVENTS[each].SOURCE]] == [], name
+
+
+def test_whoever_reacts_may_state_something_but_for_forgetting_secrets() -> None:
+    silent = {
+        (function.name, name)
+        for function in FUNCTIONS
+        for name in function.takes
+        if not function.listens and not set(may_follow(name)) & set(function.states)
     }
+    assert silent == {("vault", "EnvironmentClosed")}
 
 
-def test_what_may_follow_is_what_the_reacting_functions_state() -> None:
-    assert line("EnvironmentCreated", "What may follow") == (
-        "[SecretsResolved](#secretsresolved), [SecretsFailed](#secretsfailed), "
-        "[PrCommented](#prcommented), [PrCommentFailed](#prcommentfailed)"
+def test_every_fact_follows_from_another_unless_its_function_is_started_otherwise() -> None:
+    following = {each for name in EVENTS for each in may_follow(name)}
+    started = {name for function in (OPERATORS, *FUNCTIONS) if function.starts for name in function.states}
+    assert set(EVENTS) - following == started
+
+
+@pytest.mark.parametrize("name", list(EVENTS))
+def test_every_fact_is_stated_by_a_file_that_exists(name: str) -> None:
+    [where] = re.findall(r"\((\S+)\)", line(name, "Stated by"))
+    assert (ROOT / where).is_file()
+
+
+def test_what_may_follow_is_told_with_links_in_the_order_of_the_flow() -> None:
+    assert line("RuntimeRequested", "What may follow") == (
+        "[RuntimeReady](#runtimeready), [RuntimeFailed](#runtimefailed), "
+        "[DomainPointed](#domainpointed), [DomainFailed](#domainfailed)"
     )
-    assert line("RuntimeFailed", "Reacting to it") == "no function of Prestage"
-    assert line("RuntimeFailed", "What may follow") == "nothing that Prestage states"
+    assert line("PrCommented", "Reacting to it") == "no function of Prestage"
+    assert line("PrCommented", "What may follow") == "nothing that Prestage states"
 
 
 def test_a_new_rule_shows_up_as_a_reaction(template: Template) -> None:
     pattern = template["Resources"]["CommentsRule"]["Properties"]["EventPattern"]
-    pattern["source"].append("prestage.runtimes")
-    pattern["detail-type"].append("RuntimeFailed")
+    pattern["source"].append("prestage.deployments")
+    pattern["detail-type"].append("DeploymentFailed")
     changed = page(template, EXAMPLES)
-    assert line("RuntimeFailed", "Reacting to it", changed).startswith("`comments` (services/comments/")
-    assert "[PrCommented](#prcommented)" in line("RuntimeFailed", "What may follow", changed)
-    assert '  runtimes -- "RuntimeFailed" --> comments\n' in changed
+    assert line("DeploymentFailed", "Reacting to it", changed).startswith("`comments` (services/comments/")
+    assert '  deployments -- "DeploymentFailed" --> comments\n' in changed
+    assert '  deployments -- "DeploymentFailed" --> comments\n' not in PAGE
 
 
 def test_a_rule_that_is_gone_is_no_reaction(template: Template) -> None:
     del template["Resources"]["VaultRule"]
     changed = page(template, EXAMPLES)
     assert "`vault`" not in line("EnvironmentCreated", "Reacting to it", changed)
-    assert '  environments -- "EnvironmentCreated" --> vault\n' not in changed
-    assert '  environments -- "EnvironmentCreated" --> vault\n' in PAGE
+    assert " --> vault\n" not in changed
+    assert " --> vault\n" in PAGE
 
 
-def test_the_flow_begins_with_the_webhook() -> None:
+def test_what_listens_to_everything_is_told_once_and_not_drawn(template: Template) -> None:
+    [listening] = [function for function in FUNCTIONS if function.listens]
+    assert f"Not drawn is `{listening.name}` ({listening.where}), which takes every fact" in PAGE
+    assert f"--> {listening.name}\n" not in PAGE
+    assert f"`{listening.name}`" not in line("RuntimeReady", "Reacting to it")
+    template["Resources"]["JournalRule"]["Properties"]["EventPattern"]["source"] = ["prestage.runtimes"]
+    changed = page(template, EXAMPLES)
+    assert "Not drawn" not in changed
+    assert f"`{listening.name}`" in line("RuntimeReady", "Reacting to it", changed)
+
+
+def test_the_flow_begins_with_what_comes_from_outside() -> None:
     assert '(["POST /webhooks/github"]) --> ingress\n' in PAGE
+    assert '(["prestage environments"]) --> operators\n' in PAGE
+    assert '(["rate(1 hour)"]) --> janitor\n' in PAGE
     assert "source[" not in PAGE
 
 

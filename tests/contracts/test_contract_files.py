@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]
 
-from prestage.contract_files import MAX_CONTENT, ROOT, differing, files, main, write
+from prestage.contract_files import MAX_CONTENT, MAX_TEMPLATE, ROOT, differing, files, main, write
 from prestage.stage.template import load
 from prestage_contracts import EVENTS
 
@@ -95,5 +95,6 @@ def test_the_registry_is_named_by_who_deploys_it() -> None:
 
 def test_cloudformation_takes_the_registry() -> None:
     text = (ROOT / "events-schema" / "registry.yaml").read_text(encoding="utf-8")
+    assert len(text.encode()) <= MAX_TEMPLATE
     assert lint(text, regions=["us-east-1"]) == []
     assert lint(text.replace("Type: JSONSchemaDraft4", "Typ: JSONSchemaDraft4"), regions=["us-east-1"])

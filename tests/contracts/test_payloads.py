@@ -19,7 +19,7 @@ EXAMPLES = examples()
 ENVELOPES = {name: delivered(event) for name, event in EXAMPLES.items()}
 VALIDATORS = {name: Draft4Validator(published(event)) for name, event in EVENTS.items()}
 
-patient = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+patient = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 ZONES = st.builds(timezone, st.integers(-23 * 60, 23 * 60).map(lambda minutes: timedelta(minutes=minutes)))
 JSON = st.recursive(

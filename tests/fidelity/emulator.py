@@ -26,6 +26,7 @@ from prestage.stage.template import load
 
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
+_TRIES = 5
 _MARGIN_SECONDS = 20.0
 """What an invocation may take on top of the function's time-out: the first one loads the handler."""
 
@@ -99,31 +100,22 @@ class Emulator:
         self._seconds = timeout + _MARGIN_SECONDS
         self._log = log
         self._one_at_a_time = threading.Lock()
-        listening, served = _free_ports()
-        self._address = ("127.0.0.1", listening)
         self._all_ended, ours = os.pipe()
         weakref.finalize(self, os.close, self._all_ended)
+        variables = {
+            **environment,
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "PYTHONPATH": str(runtime),
+            "PYTHONDONTWRITEBYTECODE": "1",  # the package stays as it was built
+        }
         try:
-            with log.open("wb") as output:
-                self._process = subprocess.Popen(
-                    _command(function.handler, listening, served),
-                    cwd=function.folder,
-                    env={
-                        **environment,
-                        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
-                        "AWS_LAMBDA_LOG_FORMAT": "JSON",
-                        "PYTHONPATH": str(runtime),
-                        "PYTHONDONTWRITEBYTECODE": "1",  # the package stays as it was built
-                    },
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(ours,),  # whoever is descended from it holds this end open
-                    start_new_session=True,
-                )
+            for _ in range(_TRIES):
+                if self._starts(function, variables, ours):
+                    return
         finally:
             os.close(ours)
-        self._wait_until_it_listens()
+        raise self._error("could not be started")
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """The handler's result.
@@ -167,15 +159,29 @@ class Emulator:
         if not ended:
             raise self._error("did not end")
 
-    def _wait_until_it_listens(self) -> None:
+    def _starts(self, function: BuiltFunction, variables: Mapping[str, str], lifeline: int) -> bool:
+        """Whether it listens; not if it ended, as when somebody took a port that was free a moment ago."""
+        listening, served = _free_ports()
+        self._address = ("127.0.0.1", listening)
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                _command(function.handler, listening, served),
+                cwd=function.folder,
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lifeline,),  # whoever is descended from it holds this end open
+                start_new_session=True,
+            )
         for _ in range(int(_START_SECONDS / 0.05)):
             try:
                 socket.create_connection(self._address, timeout=1).close()
             except OSError:
                 if self._ends_within(0.05):
-                    raise self._error("could not be started") from None
+                    return False
             else:
-                return
+                return True
         self.close()
         raise self._error(f"did not listen within {_START_SECONDS:g} s")
 

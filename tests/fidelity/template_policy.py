@@ -4,14 +4,27 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from github_app.client import TIMEOUT_SECONDS
 from prestage.stage.template import Template
 from prestage_contracts import EVENTS
+from prestage_contracts.envelope import Event
+from prestage_contracts.operators import DeployRequested
 
 WITHOUT_ARN = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+OF_ROUTE_53 = [
+    {"Fn::Sub": "arn:${AWS::Partition}:route53:::hostedzone/${HostedZoneId}"},
+    {"Fn::Sub": "arn:${AWS::Partition}:route53:::change/*"},
+]
+"""What is no resource of the template: the operator's zone, and changes, which have ids of their own."""
 ROUTE_ONLY = re.compile(
     r"\$context\.(path|customDomain|http|requestOverride|error\.message|authorizer)|querystring|body"
 )
 PUBLISHERS = {event.SOURCE for event in EVENTS.values()}
+OPERATORS = DeployRequested.SOURCE
+EVERYTHING = [{"prefix": "prestage."}]
+PERIODS = {"rate(1 hour)": 3600}
+"""Seconds from one time of a schedule to the next."""
+MOST_CALLS = 4
 
 type Problems = Iterator[str]
 type Check = Callable[[Template], Problems]
@@ -37,6 +50,16 @@ def reactions(template: Template) -> dict[str, Any]:
     }
 
 
+def scheduled(template: Template) -> dict[str, Any]:
+    """The functions that a schedule invokes and nothing else, each with its schedule."""
+    events = {name: (function, list(function["Events"].values())) for name, function in functions(template).items()}
+    return {
+        name: (function, found[0]["Properties"])
+        for name, (function, found) in events.items()
+        if [event["Type"] for event in found] == ["Schedule"]
+    }
+
+
 def owner(function: Any) -> str:
     return str(function["Handler"].split(".")[0])
 
@@ -50,6 +73,11 @@ def referred(value: Any) -> str | None:
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def where_it_holds(value: Any) -> str:
+    """What is there where the condition of an !If holds."""
+    return str(value["Fn::If"][1] if isinstance(value, dict) else value)
 
 
 def statements(template: Template, role: Any) -> list[Any]:
@@ -86,7 +114,8 @@ def rights_are_exact(template: Template) -> Problems:
             actions, targets = listed(statement["Action"]), listed(statement["Resource"])
             if any("*" in action for action in actions):
                 yield f"{name} may do {actions}"
-            if not all(referred(target) for target in targets) and not WITHOUT_ARN.issuperset(actions):
+            exact = all(referred(target) or target in OF_ROUTE_53 for target in targets)
+            if not exact and not WITHOUT_ARN.issuperset(actions):
                 yield f"{name} may do {actions} on {targets}"
 
 
@@ -106,10 +135,12 @@ def functions_are_told_of_what_they_may_reach(template: Template) -> Problems:
 def secrets_have_few_readers(template: Template) -> Problems:
     readers = {
         "WebhookSecret": {"ingress"},
-        "GitHubAppSecret": {"comments", "source"},
-        "FlySecret": {"runtimes"},
+        "GitHubAppSecret": {"environments", "comments", "deployments", "source", "janitor"},
+        "FlySecret": {"runtimes", "janitor"},
+        "StackKey": {"environments", "runtimes", "source"},
         "SecretsTable": {"vault"},
         "BundlesTable": {"vault", "runtimes"},
+        "JournalTable": {"journal"},
     }
     for name, function in functions(template).items():
         for resource in resources(statements(template, function["Role"])):
@@ -153,6 +184,38 @@ def messages_outlive_failures(template: Template) -> Problems:
             yield f"{name} is not encrypted"
 
 
+def steps_that_call_out_are_one_to_a_batch(template: Template) -> Problems:
+    """One that waits for GitHub or Fly.io would hold up the others."""
+    for name, (function, event) in reactions(template).items():
+        told = {referred(value) for value in function["Environment"]["Variables"].values()}
+        if told & {"GitHubAppSecret", "FlySecret"} and event["BatchSize"] != 1:
+            yield f"{name} lets facts wait for one another's calls"
+
+
+def steps_have_time_for_their_calls(template: Template) -> Problems:
+    """GitHub is asked for two tokens and two things at most, and each time may take as long as its client waits."""
+    for name, (function, _) in reactions(template).items():
+        told = {referred(value) for value in function["Environment"]["Variables"].values()}
+        if "GitHubAppSecret" in told and function["Timeout"] <= MOST_CALLS * TIMEOUT_SECONDS:
+            yield f"{name} may be ended while GitHub answers"
+
+
+def schedules_do_not_pile_up(template: Template) -> Problems:
+    for name, (function, schedule) in scheduled(template).items():
+        invocation = function.get("EventInvokeConfig", {})
+        if (
+            invocation.get("MaximumRetryAttempts") != 0
+            or schedule.get("RetryPolicy", {}).get("MaximumRetryAttempts") is None
+        ):
+            yield f"{name} is tried again before its time"
+        ages = [found.get("MaximumEventAgeInSeconds") for found in (invocation, schedule.get("RetryPolicy", {}))]
+        if None in ages or sum(ages) + function["Timeout"] > PERIODS[schedule["Schedule"]]:
+            yield f"{name} may still run at its next time"
+    kinds = {event["Type"] for function in functions(template).values() for event in function["Events"].values()}
+    if kinds != {"HttpApi", "Schedule", "SQS"}:
+        yield "a function is invoked in a way that no check is about"
+
+
 def messages_are_dead_letters_before_they_expire(template: Template) -> Problems:
     for name, (_, event) in reactions(template).items():
         queue = of(template, "SQS::Queue")[str(referred(event["Queue"]))]
@@ -161,19 +224,42 @@ def messages_are_dead_letters_before_they_expire(template: Template) -> Problems
             yield f"{name} may lose a message that its function never finishes"
 
 
+def awaited(pattern: Any) -> dict[str, type[Event]]:
+    """The events that a rule names, or all where it names none and takes every source of Prestage's."""
+    if "detail-type" not in pattern and pattern.get("source") == EVERYTHING:
+        return EVENTS
+    return {name: event for name, event in EVENTS.items() if name in pattern.get("detail-type", [])}
+
+
 def rules_follow_the_contracts(template: Template) -> Problems:
     for name, rule in of(template, "Events::Rule").items():
         pattern = rule.get("EventPattern", {})
-        kinds = {event for event in EVENTS.values() if event.name() in pattern.get("detail-type", [])}
-        if {event.name() for event in kinds} != {*pattern.get("detail-type", ["nothing"])}:
-            yield f"{name} waits for an event that no contract has"
-        if {event.SOURCE for event in kinds} != {*pattern.get("source", [])}:
-            yield f"{name} waits for a source that does not state its events"
-        majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds}]
+        kinds = awaited(pattern)
+        if kinds is not EVENTS:
+            if kinds.keys() != {*pattern.get("detail-type", ["nothing"])}:
+                yield f"{name} waits for an event that no contract has"
+            if sorted({event.SOURCE for event in kinds.values()}) != sorted(map(str, pattern.get("source", []))):
+                yield f"{name} waits for a source that does not state its events"
+        majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds.values()}]
         if pattern.get("detail", {}).get("metadata", {}).get("version") != majors:
             yield f"{name} does not pin the major version"
         if pattern.get("replay-name") != [{"exists": False}]:
             yield f"{name} reacts to replays, which are for subscribers"
+
+
+def only_the_journal_takes_everything(template: Template) -> Problems:
+    """Whoever states facts and takes every fact would react to its own."""
+    for name, (function, event) in reactions(template).items():
+        into = [rule for rule in of(template, "Events::Rule").values() if targets(rule) == [referred(event["Queue"])]]
+        takes_everything = any(awaited(rule["EventPattern"]) is EVENTS for rule in into)
+        if takes_everything != (owner(function) == "journal"):
+            yield f"{name} takes what it is not for"
+        if takes_everything and allowed(template, function, "events:"):
+            yield f"{name} takes every fact, and states some"
+
+
+def targets(rule: Any) -> list[str | None]:
+    return [referred(target["Arn"]) for target in rule["Targets"]]
 
 
 def rules_deliver_or_keep(template: Template) -> Problems:
@@ -232,8 +318,18 @@ def the_bus_knows_who_owns_a_source(template: Template) -> Problems:
         }
         if source in PUBLISHERS and only_itself not in conditions:
             yield f"others than {name} may state facts as {source}"
+    owned = [f"prestage.{owner(function)}" for function in functions(template).values()]
+    for source in PUBLISHERS - {OPERATORS}:
+        if owned.count(source) != 1:
+            yield f"{source} is not one function's"
+    of_this_account = {
+        "ForAnyValue:StringEquals": {"events:source": OPERATORS},
+        "StringNotEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}},
+    }
+    if OPERATORS in owned or of_this_account not in conditions:
+        yield "others than this account's people may state facts as an operator"
     rest = [found.get("ForAnyValue:StringNotEquals", {}).get("events:source", []) for found in conditions]
-    if not any({*sources} == PUBLISHERS for sources in rest):
+    if not any({*map(where_it_holds, sources)} == PUBLISHERS for sources in rest):
         yield "a source of Prestage's that nobody owns is free to use"
 
 

@@ -6,9 +6,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import cast
@@ -20,9 +21,10 @@ from prestage.stage import gateway
 from prestage.stage.lambdas import Lambdas
 from prestage.stage.poller import Poller
 from prestage.stage.serve import Server
+from prestage.stage.settling import Boots, Settling
 from prestage.stage.stage import Stage
 from prestage.stage.template import load
-from tests.chain.world import World, assert_completed
+from tests.chain.world import World
 from tests.fidelity.emulator import (
     BuiltFunction,
     EmulatedFunctions,
@@ -207,11 +209,12 @@ def world(stage: Stage, emulated: EmulatedFunctions) -> World:
     return World(stage, SERVICES)
 
 
-def settle(stage: Stage, emulated: EmulatedFunctions) -> None:
-    """Feed the emulated functions from the stage's queues until no message can be received now."""
+def settle_until(stage: Stage, emulated: EmulatedFunctions, holds: Callable[[], bool]) -> bool:
+    """Feed the emulated functions from the stage's queues until that holds. Their clocks stay where they are."""
     # A poller does no more with the functions than invoke them.
     functions = cast("Lambdas", emulated)
-    Poller(stage.deployment.functions, functions, stage.aws.client("sqs"), stage.aws.next_visible).settle()
+    poller = Poller(stage.deployment.functions, functions, stage.aws.client("sqs"), stage.aws.next_visible)
+    return Settling(poller, stage.time, Boots(stage.fly.machines)).until(holds, timedelta(minutes=1))
 
 
 def test_a_pull_request_becomes_a_live_preview(world: World, emulated: EmulatedFunctions) -> None:
@@ -219,11 +222,17 @@ def test_a_pull_request_becomes_a_live_preview(world: World, emulated: EmulatedF
     [app] = place.apps
     world.stage.stack.secrets.set(app.id, "preview", "API_KEY", "the-value-of-the-key")
     number = place.open()
-    settle(world.stage, emulated)
-    assert_completed(place)
+    assert settle_until(world.stage, emulated, lambda: bool(place.facts("EnvironmentReady")))
     assert place.shown(number)["commit"] == place.environment(number).sha
-    answered = [name for name, answer in emulated.answers if answer == {"batchItemFailures": []}]
-    assert sorted(answered) == sorted(it.logical_id for it in world.stage.deployment.functions if it.queue_url)
+    assert len(place.comments(number)) == len(place.fly_apps()) == 1
+    assert [name for name in place.names() if name.endswith("Failed")] == []
+    answered = {name for name, answer in emulated.answers if answer == {"batchItemFailures": []}}
+    assert answered == {it.logical_id for it in world.stage.deployment.functions if it.queue_url}
+
+
+def test_a_sweep_comes_to_its_end(stage: Stage, emulated: EmulatedFunctions) -> None:
+    [schedule] = stage.deployment.schedules
+    assert emulated.invoke(schedule.function, {"time": "2026-01-01T00:00:00Z"})["unfinished"] == []
 
 
 def test_a_webhook_is_taken_only_as_it_was_signed(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from prestage.stage.template import Template, load
 from tests.fidelity.template_policy import (
+    OPERATORS,
     PUBLISHERS,
     Check,
     capabilities_stay_out_of_access_logs,
@@ -21,15 +22,20 @@ from tests.fidelity.template_policy import (
     messages_are_dead_letters_before_they_expire,
     messages_outlive_failures,
     of,
+    only_the_journal_takes_everything,
     owner,
     reactions,
     reactions_remember_under_their_own_name,
     rights_are_exact,
     rules_deliver_or_keep,
     rules_follow_the_contracts,
+    scheduled,
+    schedules_do_not_pile_up,
     secrets_have_few_readers,
     statements,
     statements_on_the_bus_are_the_stacks_own,
+    steps_have_time_for_their_calls,
+    steps_that_call_out_are_one_to_a_batch,
     the_bus_knows_who_owns_a_source,
     the_key_is_used_for_what_it_is_for,
     what_cannot_be_made_again_is_kept,
@@ -76,6 +82,7 @@ def arn(name: str) -> Any:
 FIRST = ("PolicyDocument", "Statement", 0)
 TARGET = ("Targets", 0)
 QUEUE_EVENT = ("Events", "Queue", "Properties")
+HOURLY = ("Events", "Hourly", "Properties")
 
 BREAKS: list[tuple[Check, str, Mutation]] = [
     (
@@ -84,8 +91,9 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         property_of("VaultFunction", "Role", to=arn("CommentsRole")),
     ),
     (each_function_has_its_own_role, "from somewhere else", property_of("VaultRole", "ManagedPolicyArns", to=["a"])),
-    (rights_are_exact, "kms:*", right("VaultRole", "kms:Decrypt", "Action", to="kms:*")),
+    (rights_are_exact, "kms:*", right("RuntimesRole", "kms:Decrypt", "Action", to="kms:*")),
     (rights_are_exact, "on ['*']", right("CommentsRole", "events:PutEvents", "Resource", to="*")),
+    (rights_are_exact, "route53", right("DnsRole", "route53:GetChange", "Resource", to="arn:aws:route53:::*")),
     (
         functions_are_told_of_what_they_may_reach,
         "IngressFunction is told of FlySecret",
@@ -101,6 +109,20 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         "SecretsTable",
         right("SourceRole", "dynamodb:GetItem", "Resource", to=arn("SecretsTable")),
     ),
+    (
+        steps_that_call_out_are_one_to_a_batch,
+        "wait for one another",
+        property_of("EnvironmentsFunction", *QUEUE_EVENT, "BatchSize", to=10),
+    ),
+    (steps_have_time_for_their_calls, "while GitHub answers", property_of("EnvironmentsFunction", "Timeout", to=48)),
+    (schedules_do_not_pile_up, "before its time", property_of("JanitorFunction", "EventInvokeConfig", to={})),
+    (schedules_do_not_pile_up, "before its time", property_of("JanitorFunction", *HOURLY, "RetryPolicy", to={})),
+    (
+        schedules_do_not_pile_up,
+        "at its next time",
+        property_of("JanitorFunction", "EventInvokeConfig", "MaximumEventAgeInSeconds", to=1900),
+    ),
+    (schedules_do_not_pile_up, "in a way", property_of("JanitorFunction", "Events", "Hourly", "Type", to="ScheduleV2")),
     (logs_are_kept_for_a_while, "for ever", setting("SourceLogGroup", "Properties", to={})),
     (logs_are_kept_for_a_while, "no log group", property_of("SourceFunction", "LoggingConfig", to={})),
     (
@@ -153,6 +175,27 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         property_of("VaultRule", "EventPattern", "source", to=["prestage.vault"]),
     ),
     (rules_follow_the_contracts, "pin", property_of("VaultRule", "EventPattern", "detail", to={"metadata": {}})),
+    (
+        rules_follow_the_contracts,
+        "does not state",
+        property_of("RuntimesRule", "EventPattern", "source", to=["prestage.vault", "prestage.runtimes"]),
+    ),
+    (
+        rules_follow_the_contracts,
+        "no contract",
+        property_of("JournalRule", "EventPattern", "source", to=[{"prefix": "pre"}]),
+    ),
+    (rules_follow_the_contracts, "pin", property_of("JournalRule", "EventPattern", "detail", to={})),
+    (
+        only_the_journal_takes_everything,
+        "is not for",
+        property_of("JournalRule", "EventPattern", "source", to=["prestage.vault"]),
+    ),
+    (
+        only_the_journal_takes_everything,
+        "VaultFunction takes every fact, and states",
+        property_of("VaultRule", "EventPattern", to={"source": [{"prefix": "prestage."}]}),
+    ),
     (rules_follow_the_contracts, "replays", property_of("VaultRule", "EventPattern", "replay-name", to=[])),
     (
         rules_deliver_or_keep,
@@ -183,6 +226,16 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         property_of(
             "VaultOwnsItsSource", "Statement", "Condition", "ArnNotEquals", "aws:PrincipalArn", to=arn("SourceRole")
         ),
+    ),
+    (
+        the_bus_knows_who_owns_a_source,
+        "prestage.janitor is not one function's",
+        property_of("JanitorFunction", "Handler", to="vault.sweep.handler"),
+    ),
+    (
+        the_bus_knows_who_owns_a_source,
+        "as an operator",
+        property_of("OperatorsAreOfThisAccount", "Statement", "Condition", "StringNotEquals", to={}),
     ),
     (
         the_bus_knows_who_owns_a_source,
@@ -258,5 +311,6 @@ def test_a_template_that_breaks_the_policy_is_seen(check: Check, problem: str, m
 
 def test_the_policy_is_about_every_function_rule_and_queue() -> None:
     sources = {f"prestage.{owner(function)}" for function in functions(TEMPLATE).values()}
-    assert sources >= PUBLISHERS
+    assert sources >= PUBLISHERS - {OPERATORS}
+    assert scheduled(TEMPLATE).keys() == {"JanitorFunction"}
     assert len(reactions(TEMPLATE)) == len(of(TEMPLATE, "Events::Rule")) == len(of(TEMPLATE, "SQS::Queue")) / 3

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from fly_io.client import Fly, Machine, build_http
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.serve import Server
-from runtimes.fly import Fly, Machine, build_http
 
 ORGANIZATION = "previews"
 TOKEN = "fm2_lJPECAAAAAAAA"
@@ -41,6 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
 """
+
+FOLLOWS_A_FILE = SERVE.replace('self.path.startswith("/missing")', 'not os.path.exists(os.environ["HOME"] + "/well")')
+"""The same, but well only while there is a file of that name in its home."""
 
 
 def file(path: str, text: str, **more: Any) -> dict[str, Any]:
@@ -95,6 +98,10 @@ class Stage:
         path = f"/apps/{APP}/machines/{machine.id}"
         assert self.api.get(f"{path}/wait", params={"state": states, "timeout": 30}).status_code == 200
         return self.fly.get_machine(APP, machine.id)
+
+    def home(self, machine: Machine) -> Path:
+        """Of the application in the machine, where a test may write as well."""
+        return Path(self.stand_in.process_environment(machine.id)["HOME"])
 
     def visit(self, path: str = "/", *, method: str = "GET", app: str = APP, **more: Any) -> httpx.Response:
         headers = {"Host": f"{app}.fly.localhost:4280", **more.pop("headers", {})}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from runtimes.fly import Fly
+from fly_io.client import Certificate, Fly
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 TOKEN = "fm2_lJPECAAAAAAAA"
@@ -22,6 +22,9 @@ MACHINE = {
     "instance_id": "01HXYZ",
     "config": {**CONFIG, "metadata": {"generation": "3"}},
 }
+HOSTNAME = "pr-7.previews.example.com"
+CHAIN = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
 
 
 class Wire:
@@ -56,3 +59,7 @@ def answered(status: int, body: Any = None, headers: Mapping[str, str] | None = 
     content = body if isinstance(body, str) else json.dumps(body)
     wire = Wire(httpx.Response(status, text=content, headers=headers))
     return client(wire), wire
+
+
+def import_certificate(fly: Fly) -> Certificate:
+    return fly.import_certificate("a", HOSTNAME, fullchain=CHAIN, private_key=SecretStr(PRIVATE_KEY))

@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from fly_io.client import Fly
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.fly_machines import Machine
+from prestage_contracts.runtimes import Runtime
 from records.environments import Environment
-from runtimes.fly import Fly
+from runtimes.deletion import Deletion
 from runtimes.provision import Provision, Wanted
 from tests.unit.record_examples import app, preview
 
@@ -28,19 +30,41 @@ SECRETS = {"API_KEY": "planted-key", "EMPTY": ""}
 type Edit = Callable[[httpx.Request, httpx.Response], httpx.Response]
 
 
+type Stop = Callable[[int, bool], None]
+"""Called before (False) and after (True) the effect of each call, which are numbered from 1."""
+
+
+class CrashError(BaseException):
+    """The function was stopped."""
+
+
+def stop_at(call: int, *, after_effect: bool, act: Callable[[], object] = lambda: None) -> Stop:
+    """Stop the function at that call; `act` looks at what it leaves."""
+
+    def stop(number: int, after: bool) -> None:
+        if (number, after) == (call, after_effect):
+            act()
+            raise CrashError
+
+    return stop
+
+
 class Wire(httpx.WSGITransport):
-    """To the stand-in; remembers what was asked, and may change what is answered."""
+    """To the stand-in; remembers what was asked, may change what is answered, and may stop who asks."""
 
     def __init__(self, stand_in: FlyStandIn) -> None:
         super().__init__(stand_in.application())
         self.asked: list[tuple[str, str, Any]] = []
         self.edit: Edit = lambda _, answer: answer
+        self.stop: Stop = lambda *_: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/v1/apps").replace(NAME, "it")
         self.asked.append((request.method, path, json.loads(request.content or "null")))
+        self.stop(len(self.asked), False)
         answer = super().handle_request(request)
         answer.read()
+        self.stop(len(self.asked), True)
         return self.edit(request, answer)
 
 
@@ -49,11 +73,20 @@ class World:
     stand_in: FlyStandIn
     wire: Wire
     token: str = TOKEN
-    provision: Provision = field(init=False)
+    fly: Fly = field(init=False)
+    delete: Deletion = field(init=False)
 
     def __post_init__(self) -> None:
-        fly = Fly(httpx.Client(transport=self.wire), "http://127.0.0.1/v1", lambda: SecretStr(self.token))
-        self.provision = Provision(fly, ORGANIZATION)
+        self.fly = Fly(httpx.Client(transport=self.wire), "http://127.0.0.1/v1", lambda: SecretStr(self.token))
+        self.delete = Deletion(self.fly, ORGANIZATION)
+
+    def provision(self, wanted: Wanted) -> Runtime:
+        runtime = Provision(self.fly, ORGANIZATION)(wanted)
+        assert runtime is not None
+        return runtime
+
+    def is_left_alone(self, wanted: Wanted) -> bool:
+        return Provision(self.fly, ORGANIZATION)(wanted) is None
 
     def calls(self) -> list[str]:
         return [f"{method} {path}" for method, path, _ in self.wire.asked]

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from prestage_contracts.envelope import EnvironmentType
+from prestage_contracts.ingress import PullRequestTold
 from prestage_contracts.snapshot import PullRequestReference, Repository
 from records.apps import App, Apps, new_app
-from records.environments import Environment, new_preview
-from records.pull_requests import PullRequest, PullRequests
-from records.table import Table
+from records.environments import Environment, new_environment
+from records.pull_requests import PullRequests, State, still_told_by
+from records.table import Check, Table
 from records.users import User, Users
 
 NOW = datetime(2026, 11, 1, 10, 0, 5, tzinfo=UTC)
@@ -25,34 +27,58 @@ def user(user_id: str = OWNER) -> User:
     return User(id=user_id, name="The shop's team", created_at=NOW)
 
 
-def told(told_by: str = "event-1", **changes: Any) -> PullRequest:
-    word = {"state": "open", "head_sha": SHA, "updated_at": NOW, "told_by": told_by}
-    return PullRequest.model_validate({"repository_id": REPOSITORY.id, "number": 3, **word, **changes})
-
-
-def preview(intent: str = "event-1", *, of: App | None = None, number: int = 3, **facts: Any) -> Environment:
-    found = of or app()
-    reference = PullRequestReference(
+def pull_request(number: int = 3) -> PullRequestReference:
+    return PullRequestReference(
         number=number,
         title="Make it teal",
         html_url=f"https://github.com/octo-org/shop/pull/{number}",
         author="octocat",
     )
+
+
+def told(
+    *,
+    number: int = 3,
+    repository_id: int = REPOSITORY.id,
+    branch: str = "teal",
+    sha: str = SHA,
+    head: int | None = REPOSITORY.id,
+    **changes: Any,
+) -> PullRequestTold:
+    """GitHub's word on a pull request; `head` is the head repository's id."""
     given = {
-        "app_id": found.id,
-        "app_name": found.name,
-        "repository": found.repository,
+        "repository": REPOSITORY.model_copy(update={"id": repository_id}),
+        "default_branch": "main",
         "installation_id": 7,
-        "branch": "teal",
-        "sha": SHA,
-        "pull_request": reference,
-        "intent": intent,
-        "with_secrets": True,
-        "fly_app": f"prestage-{number}",
-        "address": f"https://prestage-{number}.fly.dev",
-        "now": NOW,
+        "pull_request": pull_request(number),
+        "author_type": "User",
+        "head": {"branch": branch, "sha": sha, "repository_id": head},
+        "draft": False,
+        "updated_at": NOW,
     }
-    return new_preview(**{**given, **facts})
+    return PullRequestTold.model_validate({**given, **changes})
+
+
+def tell(table: Table, told_by: str = "event-1", state: State = "open", **changes: Any) -> Check:
+    """That event tells it; gives what holds while it is the last word."""
+    word = told(**changes)
+    assert PullRequests(table).tell(word, state, told_by) == "told"
+    return still_told_by(word.repository.id, word.pull_request.number, told_by)
+
+
+def preview(*, of: App | None = None, number: int = 3, **facts: Any) -> Environment:
+    """An environment for a pull request, as it is wanted and not on record yet."""
+    return _environment("preview", of or app(), number, pull_request=pull_request(number), **facts)
+
+
+def ad_hoc(branch: str = "teal", *, of: App | None = None, **facts: Any) -> Environment:
+    """A preview of a branch, as it is wanted and not on record yet."""
+    return _environment("preview", of or app(), 0, branch=branch, **facts)
+
+
+def production(*, of: App | None = None, **facts: Any) -> Environment:
+    """The app's production, as it is wanted and not on record yet."""
+    return _environment("production", of or app(), 0, branch="main", **facts)
 
 
 def put_on_record(table: Table, *apps: App) -> None:
@@ -60,4 +86,21 @@ def put_on_record(table: Table, *apps: App) -> None:
     Users(table).add(user())
     for each in apps:
         Apps(table).add(each)
-    PullRequests(table).tell(told())
+    tell(table)
+
+
+def _environment(environment_type: EnvironmentType, of: App, number: int, **facts: Any) -> Environment:
+    given = {
+        "app_id": of.id,
+        "app_name": of.name,
+        "type": environment_type,
+        "repository": of.repository,
+        "installation_id": 7,
+        "branch": "teal",
+        "sha": SHA,
+        "with_secrets": True,
+        "fly_app": f"prestage-{number}",
+        "address": f"https://prestage-{number}.fly.dev",
+        "now": NOW,
+    }
+    return new_environment(**{**given, **facts})

@@ -10,21 +10,30 @@ from uuid import UUID
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
 
-from prestage_contracts.envelope import Metadata
-from prestage_contracts.environments import EnvironmentCreated, EnvironmentCreatedData
-from prestage_contracts.ingress import Head, PullRequestOpened, PullRequestOpenedData
+from prestage_contracts.envelope import Metadata, Reason
+from prestage_contracts.environments import (
+    EnvironmentClosed,
+    EnvironmentClosedData,
+    EnvironmentCreated,
+    EnvironmentCreatedData,
+    EnvironmentUpdated,
+    EnvironmentUpdatedData,
+)
+from prestage_contracts.ingress import PullRequestOpened, PullRequestOpenedData
+from prestage_contracts.janitor import RuntimeOrphaned, RuntimeOrphanedData
+from prestage_contracts.runtimes import RuntimeRequested, RuntimeRequestedData
 from prestage_contracts.snapshot import EnvironmentSnapshot, Repository
 from prestage_contracts.vault import BundleReference, SecretsResolved, SecretsResolvedData
 from records.apps import App, Apps
 from records.environments import Environment, Environments
-from records.pull_requests import PullRequests, still_told_by
 from records.table import Table
 from records.users import Users
 from sealing.keyed import Keyed
-from tests.unit.record_examples import NOW, REPOSITORY, SHA, preview, told, user
+from tests.unit.record_examples import NOW, REPOSITORY, preview, pull_request, tell, told, user
 
 KEYED = Keyed(SecretStr("k" * 64))
 STRANGE_SHA = "f" * 40
+CLOSED = Reason(code="pull_request_closed", message="The pull request was closed.")
 
 
 def event_id(number: int) -> str:
@@ -43,23 +52,10 @@ def metadata(number: int) -> Metadata:
     )
 
 
-def opened(
-    number: int = 1, *, head: int | None = REPOSITORY.id, branch: str = "teal", **changes: Any
-) -> PullRequestOpened:
-    """Pull request 3 as the event with that number tells it; `head` is the head repository's id."""
-    given = {
-        "action": "opened",
-        "repository": REPOSITORY,
-        "default_branch": "main",
-        "installation_id": 7,
-        "pull_request": preview().pull_request,
-        "author_type": "User",
-        "head": Head(branch=branch, sha=changes.pop("sha", SHA), repository_id=head),
-        "draft": False,
-        "updated_at": NOW,
-        **changes,
-    }
-    return PullRequestOpened(metadata=metadata(number), data=PullRequestOpenedData.model_validate(given))
+def opened(number: int = 1, *, action: str = "opened", **changes: Any) -> PullRequestOpened:
+    """Pull request 3 as the event with that number tells it; the rest is as in `told`."""
+    data = {"action": action, **told(**changes).model_dump()}
+    return PullRequestOpened(metadata=metadata(number), data=PullRequestOpenedData.model_validate(data))
 
 
 def created(environment: Environment | EnvironmentSnapshot, number: int = 101) -> EnvironmentCreated:
@@ -68,11 +64,42 @@ def created(environment: Environment | EnvironmentSnapshot, number: int = 101) -
     )
 
 
+def updated(environment: Environment | EnvironmentSnapshot, number: int = 102) -> EnvironmentUpdated:
+    return EnvironmentUpdated(
+        metadata=metadata(number), data=EnvironmentUpdatedData(environment=_snapshot(environment))
+    )
+
+
+def closed(environment: Environment | EnvironmentSnapshot, number: int = 103) -> EnvironmentClosed:
+    data = EnvironmentClosedData(environment=_snapshot(environment), reason=CLOSED)
+    return EnvironmentClosed(metadata=metadata(number), data=data)
+
+
 def resolved(environment: Environment | EnvironmentSnapshot, number: int = 201) -> SecretsResolved:
     about = _snapshot(environment)
     bundle = BundleReference(environment_id=about.id, generation=about.generation)
     data = SecretsResolvedData(environment=about, names=("PLANTED",), bundle=bundle)
     return SecretsResolved(metadata=metadata(number), data=data)
+
+
+def requested(environment: Environment | EnvironmentSnapshot, number: int = 301, **changes: Any) -> RuntimeRequested:
+    """`changes` are what the fact says otherwise of the runtime."""
+    about = _snapshot(environment)
+    runtime = {
+        "provider": "fly.io",
+        "fly_app": "prestage-3",
+        "machine_id": "3d8d9014b32d89",
+        "region": "iad",
+        "address": about.address,
+        **changes,
+    }
+    data = RuntimeRequestedData.model_validate({"environment": about, "runtime": runtime})
+    return RuntimeRequested(metadata=metadata(number), data=data)
+
+
+def orphaned(fly_app: str, environment_id: str | None = None, number: int = 401) -> RuntimeOrphaned:
+    data = RuntimeOrphanedData(fly_app=fly_app, environment_id=environment_id)
+    return RuntimeOrphaned(metadata=metadata(number), data=data)
 
 
 def forged(environment: Environment) -> EnvironmentSnapshot:
@@ -85,31 +112,33 @@ def forged(environment: Environment) -> EnvironmentSnapshot:
         "installation_id": 666,
         "branch": "evil",
         "sha": STRANGE_SHA,
-        "pull_request": preview(number=666).pull_request,
+        "pull_request": pull_request(666),
         "address": "https://evil.example.com",
     }
     return environment.snapshot().model_copy(update=wrong)
 
 
 def begin(table: Table, intent: int = 1, *, of: App, number: int = 3, **facts: Any) -> Environment:
-    """The app's environment for a pull request, begun by that event, which is GitHub's last word on it."""
-    word = event_id(intent)
-    at = NOW.replace(minute=intent)
-    assert PullRequests(table).tell(told(word, repository_id=of.repository.id, number=number, updated_at=at))
-    wanted = preview(word, of=of, number=number, **facts)
-    return Environments(table).begin(wanted, still_told_by(of.repository.id, number, word))
+    """The next generation of the app's environment for a pull request, by that event, which is the last word on it."""
+    told_by = event_id(intent)
+    last_word = tell(
+        table, told_by, repository_id=of.repository.id, number=number, updated_at=NOW.replace(minute=intent)
+    )
+    return Environments(table).deploy(preview(of=of, number=number, **facts), told_by, [last_word], afresh=True)
 
 
-def close(table: Table, environment: Environment) -> None:
-    """As the step that closes will: in all three records."""
-    closed = environment.model_copy(update={"status": "closed"}).model_dump(mode="json")
-    number = environment.pull_request.number if environment.pull_request else 0
-    for pk, sk in (
-        (f"ENVIRONMENT#{environment.id}", "ENVIRONMENT"),
-        (f"APP#{environment.app_id}", f"ENVIRONMENT#{environment.id}"),
-        (f"REPOSITORY#{environment.repository.id}", f"TRACKS#PULL_REQUEST#{number}#{environment.app_id}"),
-    ):
-        table.put({**closed, "pk": pk, "sk": sk})
+def close(table: Table, environment: Environment, intent: int = 50) -> Environment:
+    """The environment closed by that event, in its next generation."""
+    found = Environments(table).close(environment.id, event_id(intent), CLOSED, NOW.replace(minute=intent))
+    assert found is not None
+    return found
+
+
+def stop(table: Table, closing: Environment, report: int = 60) -> Environment:
+    """The closed environment, as it is once that event said that its runtime is gone."""
+    found = Environments(table).report(closing.id, closing.generation, "remove", event_id(report), NOW)
+    assert found is not None
+    return found
 
 
 def register(table: Table, *apps: App) -> None:

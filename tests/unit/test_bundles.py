@@ -2,26 +2,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NoReturn
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from choreography.reaction import RefusedError
+from prestage.certificate_files import MAX_KEY_BYTES
 from prestage_contracts.envelope import Metadata
-from prestage_contracts.runtimes import Runtime
 from prestage_contracts.vault import BundleReference, SecretsResolved, SecretsResolvedData
 from records.apps import Apps
+from records.certificates import MAX_CHAIN_BYTES
 from records.environments import Environment, Environments
-from records.pull_requests import still_told_by
 from runtimes.converge import Converge
 from runtimes.lease import Leases
-from runtimes.provision import Wanted
-from sealing.bundles import KEPT, Bundles, _pack, _unpack
+from sealing.bundles import KEPT, Bundles, TlsCertificate, _pack, _unpack
 from sealing.seal import DataKeys, UnsealError, seal
 from tests.unit.dynamodb import Local
-from tests.unit.record_examples import NOW, REPOSITORY, app, preview, put_on_record
+from tests.unit.record_examples import NOW, app, preview, put_on_record
 from vault.secrets import MAX_SECRETS, MAX_TOTAL_BYTES, Secrets
 
 ENVIRONMENT = "5a9e2f0c-5f4b-5c0e-8f53-1d7c0b7f2a11"
@@ -110,6 +111,27 @@ def test_an_older_generation_that_comes_late_deletes_nothing_but_itself(world: W
     assert world.bundles.open(ENVIRONMENT, 1) is None
 
 
+def test_what_is_discarded_is_that_generation_and_the_older_ones_of_that_environment(world: World) -> None:
+    for environment_id in (OTHER, ENVIRONMENT):
+        world.bundles.keep(environment_id, 1, VALUES)
+    for generation in (2, 9, 10):  # as they lie there when newer ones were kept meanwhile
+        world.local.table.put({**world.item(1), "sk": f"BUNDLE#{generation}"})
+    world.bundles.discard(ENVIRONMENT, 9)
+    left = {(item["pk"]["S"], item["sk"]["S"]) for item in world.local.items()}
+    assert left == {(f"ENVIRONMENT#{OTHER}", "BUNDLE#1"), (f"ENVIRONMENT#{ENVIRONMENT}", "BUNDLE#10")}
+
+
+def test_discarding_again_or_what_was_never_kept_changes_nothing(world: World) -> None:
+    world.bundles.keep(ENVIRONMENT, 2, VALUES)
+    for _ in range(2):
+        world.bundles.discard(ENVIRONMENT, 1)
+        world.bundles.discard(OTHER, 1)
+    assert world.bundles.open(ENVIRONMENT, 2) == VALUES
+    for _ in range(2):
+        world.bundles.discard(ENVIRONMENT, 2)
+    assert world.local.items() == []
+
+
 @pytest.mark.parametrize(("environment_id", "generation"), [(ENVIRONMENT, 2), (OTHER, 1)])
 def test_a_bundle_opens_for_no_other_environment_or_generation(
     world: World, environment_id: str, generation: int
@@ -187,19 +209,19 @@ def test_the_most_secrets_fit_into_a_bundle(world: World) -> None:
 def test_a_tampered_bundle_is_a_refusal_of_the_runtime_and_not_tried_for_ever(world: World) -> None:
     put_on_record(world.local.table, app())
     environments = Environments(world.local.table)
-    begun = environments.begin(preview(), still_told_by(REPOSITORY.id, 3, "event-1"))
+    begun = environments.deploy(preview(), "event-1")
     world.bundles.keep(begun.id, 1, VALUES)
     item = world.item(1, begun.id)
     world.local.table.put({**item, "sealed": item["sealed"][:-1]})  # type: ignore[index]  # it is binary
     leases = Leases(world.local.table, lambda: NOW)
-    converge = Converge(environments, Apps(world.local.table), world.bundles, leases, _never, lambda *_: "")
+    converge = Converge(environments, Apps(world.local.table), world.bundles, leases, _never, _never, lambda *_: "")
     with pytest.raises(RefusedError) as raised:
         converge(_resolved(begun))
     assert raised.value.reason.code == "secrets_unreadable"
 
 
-def _never(_wanted: Wanted) -> Runtime:
-    raise AssertionError("nothing is to be provisioned")
+def _never(*_: object) -> NoReturn:
+    raise AssertionError("nothing is to be provisioned or deleted")
 
 
 def _resolved(environment: Environment) -> SecretsResolved:
@@ -214,3 +236,36 @@ def _resolved(environment: Environment) -> SecretsResolved:
 def _of(character: str, size: int) -> str:
     count = size // len(character.encode())
     return character * count + "x" * (size - count * len(character.encode()))
+
+
+CERTIFICATE = TlsCertificate("planted-chain", SecretStr("planted-private-key"), NOW + timedelta(days=90))
+
+
+def test_a_certificate_is_sealed_beside_the_values(world: World) -> None:
+    assert world.bundles.keep(ENVIRONMENT, 1, VALUES, CERTIFICATE) == tuple(sorted(VALUES))
+    assert world.bundles.open(ENVIRONMENT, 1) == VALUES
+    assert world.bundles.open_certificate(ENVIRONMENT, 1) == CERTIFICATE
+    assert b"planted" not in world.item(1)["certificate"]  # type: ignore[operator]  # it is binary
+
+
+def test_a_bundle_without_a_certificate_has_none(world: World) -> None:
+    world.bundles.keep(ENVIRONMENT, 1, VALUES, CERTIFICATE)
+    world.bundles.keep(ENVIRONMENT, 1, VALUES)
+    assert world.bundles.open_certificate(ENVIRONMENT, 1) is None
+    assert world.bundles.open_certificate(OTHER, 1) is None
+
+
+def test_certificate_and_values_do_not_open_in_each_other_s_place(world: World) -> None:
+    world.bundles.keep(ENVIRONMENT, 1, VALUES, CERTIFICATE)
+    item = world.item(1)
+    world.tamper(1, sealed=item["certificate"], certificate=item["sealed"])
+    for opening in (world.bundles.open, world.bundles.open_certificate):
+        with pytest.raises(UnsealError):
+            opening(ENVIRONMENT, 1)
+
+
+def test_the_largest_certificate_fits_beside_the_largest_set_of_secrets(world: World) -> None:
+    values = {f"N{number:0127}": "x" * 134 for number in range(MAX_SECRETS)}
+    largest = TlsCertificate("c" * MAX_CHAIN_BYTES, SecretStr("k" * MAX_KEY_BYTES), NOW)
+    world.bundles.keep(ENVIRONMENT, 1, values, largest)
+    assert world.bundles.open_certificate(ENVIRONMENT, 1) == largest

@@ -9,18 +9,24 @@ import pytest
 
 from choreography.reaction import RefusedError, RetryLaterError
 from prestage_contracts.envelope import Reason
-from prestage_contracts.runtimes import Runtime, RuntimeFailed, RuntimeRequested, RuntimeRequestedData
+from prestage_contracts.runtimes import (
+    Runtime,
+    RuntimeFailed,
+    RuntimeFailedData,
+    RuntimeRequested,
+    RuntimeRequestedData,
+)
 from records.apps import Apps
-from records.environments import Environment, Environments
-from runtimes.converge import Converge, _failed, logger
-from runtimes.lease import LASTING, Leases
+from records.environments import Environment, Environments, environment_key
+from runtimes.converge import Converge, failed, logger
+from runtimes.lease import LASTING, Lease, Leases
 from runtimes.provision import Wanted
 from sealing.bundles import KEPT, Bundles
 from sealing.seal import DataKeys
 from tests.unit.dynamodb import Local
 from tests.unit.github_stage import Now
 from tests.unit.record_examples import app
-from tests.unit.steps import KEYED, begin, close, forged, logged, register, resolved
+from tests.unit.steps import KEYED, begin, close, forged, logged, register, resolved, stop
 
 SHOP = app("storefront")
 SECRETS = {"API_KEY": "planted-key"}
@@ -32,14 +38,26 @@ def source_url(environment_id: str, generation: int) -> str:
 
 @dataclass
 class Fly:
-    """Provisions. `act` is what happens meanwhile."""
+    """Provisions and deletes. `act` is what happens meanwhile; what it deletes is gone after `lingers` more looks."""
 
     act: Callable[[], object] = lambda: None
+    is_ahead: bool = False
+    lingers: int = 0
     wanted: list[Wanted] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
 
-    def __call__(self, wanted: Wanted) -> Runtime:
+    def delete(self, fly_app: str, lease: Lease) -> None:
+        self.deleted.append(fly_app)
+        if self.lingers:
+            self.lingers -= 1
+            raise RetryLaterError("Fly.io is removing the app", timedelta(seconds=5))
+        lease.mark_removed()
+
+    def provision(self, wanted: Wanted) -> Runtime | None:
         self.wanted.append(wanted)
         self.act()
+        if self.is_ahead:
+            return None
         return Runtime(
             provider="fly.io",
             fly_app=wanted.environment.fly_app,
@@ -67,7 +85,10 @@ class World:
     @property
     def step(self) -> Converge:
         table = self.local.table
-        return Converge(Environments(table), Apps(table), self.bundles, self.leases, self.fly, source_url)
+        fly = self.fly
+        return Converge(
+            Environments(table), Apps(table), self.bundles, self.leases, fly.delete, fly.provision, source_url
+        )
 
     def begin(self, intent: int = 1) -> Environment:
         """A generation, and its bundle."""
@@ -229,6 +250,65 @@ def test_an_environment_that_is_not_on_record_gets_no_runtime_and_leaves_no_leas
     assert world.local.table.get(f"ENVIRONMENT#{SHOP.id}", "RUNTIME") is None
 
 
+def test_a_machine_that_is_ahead_is_superseded_once_the_record_says_so(world: World) -> None:
+    """As for who overslept its lease, and finds what its successor made."""
+    environment = world.begin()
+    world.fly.is_ahead = True
+    world.fly.act = lambda: world.begin(2)
+    assert world.step(resolved(environment)) == []
+    assert world.is_free(environment)
+
+
+def test_a_machine_that_is_ahead_of_the_record_is_a_refusal_and_no_silence(world: World) -> None:
+    """As after the records were restored: nothing else would tell anybody."""
+    environment = world.begin()
+    world.fly.is_ahead = True
+    with pytest.raises(RefusedError, match="begin it again") as raised:
+        world.step(resolved(environment))
+    assert raised.value.reason.code == "runtime_ahead"
+    assert world.is_free(environment)
+
+
+# ---- What is being removed
+
+
+def removing(world: World, environment: Environment) -> bool:
+    with world.leases.held(environment.id) as lease:
+        return lease.removing
+
+
+def test_a_removal_that_was_begun_is_finished_before_anything_is_made(world: World) -> None:
+    closing = close(world.local.table, world.begin())
+    with world.leases.held(closing.id) as lease:
+        lease.mark_removing()
+    again = world.begin(51)
+    world.fly.lingers = 2
+    for _ in range(2):
+        with pytest.raises(RetryLaterError, match="is removing the app"):
+            world.step(resolved(again))
+        assert removing(world, again)
+    assert world.fly.wanted == []
+    world.converge(again)
+    assert world.fly.deleted == [again.fly_app] * 3
+    assert not removing(world, again)
+
+
+def test_what_nobody_removes_is_not_deleted(world: World) -> None:
+    world.converge(world.begin())
+    world.converge(world.begin(2))
+    assert world.fly.deleted == []
+
+
+def test_who_is_superseded_leaves_the_mark_to_its_successor(world: World) -> None:
+    older = world.begin()
+    with world.leases.held(older.id) as lease:
+        lease.mark_removing()
+    world.begin(2)
+    assert world.step(resolved(older)) == []
+    assert world.fly.deleted == []
+    assert removing(world, older)
+
+
 # ---- With what
 
 
@@ -259,10 +339,9 @@ def test_the_bundle_of_another_environment_in_its_place_is_a_refusal(world: Worl
 
 def test_an_environment_whose_app_is_gone_is_a_refusal(world: World) -> None:
     environment = world.begin()
-    close(world.local.table, environment)
+    stop(world.local.table, close(world.local.table, environment))
     Apps(world.local.table).remove(SHOP.id)
-    reopened = environment.model_copy(update={"status": "deploying"}).model_dump(mode="json")
-    world.local.table.put({**reopened, "pk": f"ENVIRONMENT#{environment.id}", "sk": "ENVIRONMENT"})
+    world.local.table.put({**environment.model_dump(mode="json"), **environment_key(environment.id)})
     assert world.refuse(environment) == "app_removed"
 
 
@@ -283,8 +362,21 @@ def test_neither_the_fact_nor_the_log_has_a_secret_or_the_capability(world: Worl
     assert capability not in text
 
 
-def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(world: World) -> None:
+@pytest.mark.parametrize(
+    ("code", "stage"),
+    [
+        ("secrets_expired", "secrets"),
+        ("secrets_unreadable", "secrets"),
+        ("key_refused", "secrets"),
+        ("provider_refused", "provision"),
+        ("gave_up", "provision"),
+    ],
+)
+def test_what_is_refused_or_given_up_names_the_environment_the_reason_and_the_stage(
+    world: World, code: str, stage: str
+) -> None:
     environment = world.begin()
-    fact = _failed(resolved(environment), Reason(code="secrets_expired", message="Expired"))
+    fact = failed(resolved(environment), Reason(code=code, message="Expired"))
     assert fact.event is RuntimeFailed
-    assert fact.data.subject == f"{environment.id}@1:secrets_expired"
+    assert isinstance(fact.data, RuntimeFailedData)
+    assert (fact.data.subject, fact.data.stage) == (f"{environment.id}@1:{code}", stage)

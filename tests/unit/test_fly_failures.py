@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtimes.fly import Fly, FlyAmbiguous, FlyRefused, FlyUnavailable
-from tests.unit.fly_wire import CAPABILITY, CONFIG, TOKEN, Wire, answered, client
+from fly_io.client import Fly, FlyAmbiguous, FlyRefused, FlyUnavailable
+from tests.unit.fly_wire import CAPABILITY, CONFIG, HOSTNAME, TOKEN, Wire, answered, client, import_certificate
 
 type Call = Callable[[Fly], object]
 type Trouble = httpx.Response | type[Exception]
@@ -21,8 +21,14 @@ CHANGES: dict[str, Call] = {
     "set_secrets": lambda fly: fly.set_secrets("a", {"KEY": "value"}),
     "create_machine": lambda fly: fly.create_machine("a", name="web", region="iad", config=CONFIG),
     "update_machine": lambda fly: fly.update_machine("a", "m", config=CONFIG, current_version="1"),
+    "start_machine": lambda fly: fly.start_machine("a", "m"),
+    "import_certificate": import_certificate,
+    "check_certificate": lambda fly: fly.check_certificate("a", HOSTNAME),
+    "delete_certificate": lambda fly: fly.delete_certificate("a", HOSTNAME),
 }
 QUESTIONS: dict[str, Call] = {
+    "list_apps": lambda fly: fly.list_apps("org"),
+    "get_certificate": lambda fly: fly.get_certificate("a", HOSTNAME),
     "get_app": lambda fly: fly.get_app("a"),
     "list_ip_types": lambda fly: fly.list_ip_types("a"),
     "list_secret_names": lambda fly: fly.list_secret_names("a"),
@@ -178,7 +184,7 @@ def shown(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("status", [400, 401, 408, 422, 429, 500])
-@pytest.mark.parametrize("name", ["set_secrets", "list_secret_names"])
+@pytest.mark.parametrize("name", ["set_secrets", "list_secret_names", "import_certificate"])
 def test_nothing_that_fly_says_about_secrets_is_quoted(name: str, status: int) -> None:
     fly, _ = answered(status, {"error": "invalid value hunter2", "secrets": [{"value": "hunter2"}]})
     with pytest.raises((FlyRefused, FlyUnavailable)) as raised:
@@ -203,7 +209,20 @@ def test_a_value_is_hidden_before_a_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>", "null", "[]", '{"id": 5}', '{"secrets": [{"value": "hunter2"}]}'])
-@pytest.mark.parametrize("name", ["get_app", "set_secrets", "list_secret_names", "create_machine", "get_machine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "get_app",
+        "list_apps",
+        "set_secrets",
+        "list_secret_names",
+        "create_machine",
+        "get_machine",
+        "import_certificate",
+        "get_certificate",
+        "check_certificate",
+    ],
+)
 def test_an_answer_of_another_shape_is_refused_and_not_quoted(name: str, body: str) -> None:
     fly, _ = answered(200, body, {"fly-request-id": "01J"})
     if name == "list_secret_names" and body == '{"id": 5}':

@@ -1,287 +1,293 @@
-"""What a pull request's opening does to the records, and which facts follow."""
+"""Which word on a pull request is followed, and what GitHub is asked where words don't say it."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from choreography.reaction import Fact
-from environments.follow_pull_request import FollowPullRequest, _failed
-from prestage_contracts.envelope import Reason
-from prestage_contracts.environments import EnvironmentCreated, PreviewFailed, PreviewSkipped
-from prestage_contracts.ingress import PullRequestOpened
-from prestage_contracts.snapshot import PullRequestReference, Repository
-from records.apps import App, Apps
-from records.environments import Environment, Environments
-from records.pull_requests import PullRequest, PullRequests
-from records.table import Check, ConflictError
+from choreography.reaction import BrokenError, RefusedError, RetryLaterError
+from environments.ask_github import SETTLING
+from github_app.client import GitHubRefusedError, GitHubUnavailableError
+from prestage_contracts.environments import PreviewFailed, RequestFailed
+from records.revocations import Revocation, Revocations
+from tests.simulation.memory_table import MemoryTable
 from tests.unit.dynamodb import Local
-from tests.unit.record_examples import NOW, REPOSITORY, app, told
-from tests.unit.steps import KEYED, STRANGE_SHA, event_id, opened, register
+from tests.unit.environment_asks import BROKEN, asked_for, asked_to_stop, changed, drifted, ended, opened, reopened
+from tests.unit.environments_stage import World, about, after, commit, named, stated, word
+from tests.unit.record_examples import NOW, REPOSITORY, SHA
+from tests.unit.steps import event_id
 
-ADDRESS = "https://{fly_app}.fly.dev"
-LATER = NOW + timedelta(minutes=30)
-API, SHOP = app("api"), app("storefront")
-
-
-@dataclass
-class World:
-    local: Local
-    step: FollowPullRequest
-
-    def environments(self, number: int = 3) -> list[Environment]:
-        return Environments(self.local.table).list_by_pull_request(REPOSITORY.id, number)
-
-    def environment(self) -> Environment:
-        [found] = self.environments()
-        return found
-
-    def last_word(self) -> PullRequest | None:
-        return PullRequests(self.local.table).get(REPOSITORY.id, 3)
-
-    def newer_word(self, **changes: Any) -> None:
-        assert PullRequests(self.local.table).tell(told(event_id(99), updated_at=LATER, **changes))
-
-
-def step(local: Local, **changes: Any) -> FollowPullRequest:
-    made = FollowPullRequest(
-        Apps(local.table),
-        PullRequests(local.table),
-        Environments(local.table),
-        lambda environment_id: KEYED.fly_app_name("prestage", environment_id),
-        ADDRESS,
-        lambda: NOW,
-    )
-    return replace(made, **changes)
+AWAY = GitHubUnavailableError("no answer", timedelta(seconds=10))
 
 
 @pytest.fixture
-def world(local: Local) -> World:
-    register(local.table, SHOP)
-    return World(local, step(local))
+def world() -> World:
+    return World(MemoryTable())
 
 
-def kinds(facts: Sequence[Fact]) -> list[type]:
-    return [fact.event for fact in facts]
+def settled(world: World) -> World:
+    """So long after what is told that GitHub's API knows of it."""
+    world.now.moment = NOW + SETTLING + timedelta(seconds=60)
+    return world
 
 
-# ---- Opened
+# ---- The last word
 
 
-def test_each_app_of_the_repository_gets_an_environment(world: World) -> None:
-    Apps(world.local.table).add(API)
-    Apps(world.local.table).add(app("elsewhere", repository=Repository(id=4, full_name="octo-org/blog")))
-    facts = world.step(opened())
-    assert kinds(facts) == [EnvironmentCreated] * 2
-    assert [fact.data.environment.app_name for fact in facts] == ["api", "storefront"]  # type: ignore[attr-defined]  # EnvironmentCreated's
-    assert [fact.data.environment for fact in facts] == [found.snapshot() for found in world.environments()]  # type: ignore[attr-defined]  # EnvironmentCreated's
-
-
-def test_an_environment_is_what_github_told(world: World) -> None:
-    world.step(opened(branch="feature/x", sha=STRANGE_SHA, installation_id=12))
-    found = world.environment()
-    assert (found.branch, found.sha, found.installation_id) == ("feature/x", STRANGE_SHA, 12)
-    assert (found.generation, found.intent, found.type) == (1, event_id(1), "preview")
-    assert (found.with_secrets, found.created_at) == (True, NOW)
-    word = world.last_word()
-    assert word is not None
-    assert (word.state, word.head_sha, word.told_by) == ("open", STRANGE_SHA, event_id(1))
-    assert found.address == f"https://{found.fly_app}.fly.dev"
-
-
-def test_a_repository_without_an_app_states_nothing_and_keeps_the_word(world: World) -> None:
-    elsewhere = Repository(id=4, full_name="octo-org/blog")
-    assert world.step(opened(repository=elsewhere, head=4)) == []
-    assert PullRequests(world.local.table).get(4, 3) is not None
-
-
-def test_an_app_that_is_being_removed_gets_no_environment(world: World) -> None:
-    Apps(world.local.table).update(SHOP.model_copy(update={"removing": True}))
-    assert world.step(opened()) == []
+def test_a_close_that_overtakes_its_open_wins(world: World) -> None:
+    assert world.does(ended(2, 1)) == []
+    assert world.does(opened()) == []
     assert world.environments() == []
+    assert world.recorded().state == "closed"
 
 
-def test_an_app_whose_removal_begins_meanwhile_gets_no_environment(world: World) -> None:
-    Apps(world.local.table).add(API)
-    apps = Apps(world.local.table)
-    world.local.before("TransactWriteItems", lambda: apps.update(API.model_copy(update={"removing": True})))
-    [fact] = world.step(opened())
-    assert [found.app_name for found in world.environments()] == ["storefront"]
-    assert fact.event is EnvironmentCreated
-
-
-# ---- Forks and bots
-
-
-@pytest.mark.parametrize("head", [9, None])
-def test_a_fork_that_is_ignored_is_said_so_and_has_no_environment(world: World, head: int | None) -> None:
-    facts = world.step(opened(head=head))
-    [fact] = facts
-    assert fact.event is PreviewSkipped
-    told_of = fact.data.model_dump()
-    assert (told_of["app_id"], told_of["app_name"], told_of["reason"]["code"]) == (SHOP.id, "storefront", "fork")
-    assert told_of["pull_request"]["number"] == 3
-    assert world.environments() == []
-    assert world.step(opened(head=head)) == facts
-
-
-def test_each_app_has_its_own_policy_for_forks(world: World) -> None:
-    Apps(world.local.table).add(app("api", forks="without_secrets"))
-    facts = world.step(opened(head=9))
-    assert kinds(facts) == [EnvironmentCreated, PreviewSkipped]
-    assert [(found.app_name, found.with_secrets) for found in world.environments()] == [("api", False)]
-
-
-def test_a_bots_pull_request_gets_an_environment_without_secrets(world: World) -> None:
-    assert kinds(world.step(opened(author_type="Bot"))) == [EnvironmentCreated]
-    assert not world.environment().with_secrets
-
-
-# ---- Again
-
-
-def test_the_same_event_again_states_the_same_and_writes_no_environment(world: World) -> None:
-    facts = world.step(opened())
+def test_a_push_that_is_overtaken_by_a_later_one_changes_nothing(world: World) -> None:
+    world.does(opened())
+    world.does(changed(3, 2, sha=commit(3)))
     before = world.environment()
-    later = step(world.local, clock=lambda: LATER)
-    assert later(opened()) == facts
+    assert world.does(changed(2, 1, sha=commit(2))) == []
     assert world.environment() == before
 
 
-def test_an_app_that_came_since_is_followed_when_the_same_event_comes_again(world: World) -> None:
-    """As after a crash between two apps."""
-    [first] = world.step(opened())
-    Apps(world.local.table).add(API)
-    assert len(facts := world.step(opened())) == 2
-    assert first in facts
-    assert [found.generation for found in world.environments()] == [1, 1]
-
-
-def test_reopening_raises_the_generation_once_and_keeps_the_name_and_the_address(world: World) -> None:
-    world.step(opened())
-    before = world.environment()
-    moved = step(world.local, fly_app=lambda _: "another-name", address="https://another", clock=lambda: LATER)
-    reopened = opened(2, action="reopened", updated_at=LATER, sha=STRANGE_SHA, branch="teal-2")
-    facts = [moved(reopened) for _ in range(2)]
-    assert facts[0] == facts[1]
-    after = world.environment()
-    assert (after.id, after.fly_app, after.address, after.created_at) == (
-        before.id,
-        before.fly_app,
-        before.address,
-        before.created_at,
-    )
-    assert (after.generation, after.revision, after.intent) == (2, 2, event_id(2))
-    assert (after.sha, after.branch, after.updated_at) == (STRANGE_SHA, "teal-2", LATER)
-
-
-def test_reopening_decides_anew_who_is_trusted(world: World) -> None:
-    Apps(world.local.table).update(SHOP.model_copy(update={"forks": "without_secrets"}))
-    world.step(opened())
-    world.step(opened(2, action="reopened", updated_at=LATER, head=None))
-    assert (world.environment().generation, world.environment().with_secrets) == (2, False)
-
-
-# ---- Overtaken
-
-
-@pytest.mark.parametrize("head", [REPOSITORY.id, 9])
-@pytest.mark.parametrize("state", ["open", "closed"])
-def test_a_word_that_was_overtaken_changes_and_states_nothing(world: World, state: str, head: int) -> None:
-    world.newer_word(state=state)
-    before = world.local.items()
-    assert world.step(opened(head=head)) == []
-    assert world.local.items() == before
-
-
-def test_another_event_of_the_same_second_changes_nothing(world: World) -> None:
-    """A replay under a new delivery id is one."""
-    world.step(opened())
-    before = world.local.items()
-    assert world.step(opened(2, sha=STRANGE_SHA)) == []
-    assert world.local.items() == before
-
-
-def test_a_close_that_comes_before_the_environment_is_written_wins(world: World) -> None:
-    world.local.before("TransactWriteItems", lambda: world.newer_word(state="closed"))
-    assert world.step(opened()) == []
+def test_a_close_that_comes_before_the_environment_is_written_wins(local: Local) -> None:
+    world = World(local.table)
+    local.before("TransactWriteItems", lambda: world.does(ended(2, 1)))
+    assert world.does(opened()) == []
     assert world.environments() == []
-    word = world.last_word()
-    assert word is not None
-    assert word.state == "closed"
 
 
-def test_what_was_begun_before_it_was_overtaken_is_stated(world: World) -> None:
-    Apps(world.local.table).add(API)
-    world.local.before("TransactWriteItems", lambda: None)
-    world.local.before("TransactWriteItems", lambda: world.newer_word(state="closed"))
-    [fact] = world.step(opened())
-    assert [found.snapshot() for found in world.environments()] == [fact.data.environment]  # type: ignore[attr-defined]  # EnvironmentCreated's
+def test_a_close_that_comes_between_its_word_and_its_environment_wins(local: Local) -> None:
+    world = World(local.table)
+    world.does(opened())
+    local.before("TransactWriteItems", lambda: world.does(ended(3, 2)))
+    assert world.does(changed(2, 1, sha=commit(2))) == []
+    assert (world.environment().status, world.environment().sha) == ("closing", SHA)
 
 
-def test_an_environment_that_others_keep_writing_is_tried_again_and_not_given_up(world: World) -> None:
-    """`ConflictError` is what the kernel waits out."""
-
-    class Busy(Environments):
-        def begin(self, wanted: Environment, while_holds: Check) -> Environment:
-            raise ConflictError
-
-    with pytest.raises(ConflictError):
-        step(world.local, environments=Busy(world.local.table))(opened())
+def test_a_reopening_that_comes_between_the_closes_of_an_older_word_wins(local: Local) -> None:
+    world = World(local.table)
+    world.does(opened())
+    local.before("TransactWriteItems", lambda: world.does(reopened(3, 2)))
+    assert world.does(ended(2, 1)) == []
+    assert world.environment().is_live
 
 
-# ---- Names
+def test_a_newer_word_that_is_told_between_two_reads_is_followed_by_its_own_event(local: Local) -> None:
+    world = World(local.table)
+    local.before("PutItem", lambda: local.before("GetItem", lambda: world.does(ended(2, 1))))
+    assert world.does(opened()) == []
+    assert world.environments() == []
 
 
-class _Told:
-    """Takes every word."""
-
-    def tell(self, _told: PullRequest) -> bool:
-        return True
+# ---- Words of one second
 
 
-@dataclass
-class _One:
-    app: App
-
-    def list_by_repository(self, _repository_id: int) -> list[App]:
-        return [self.app]
-
-
-class _Begun:
-    def begin(self, wanted: Environment, _while_holds: Check) -> Environment:
-        return wanted
+def test_a_tie_is_settled_by_what_github_says(world: World) -> None:
+    world.does(opened())
+    settled(world).github.has(word(0), "closed")
+    assert named(world.does(ended(2, 0))) == ["EnvironmentClosed"]
+    assert world.github.asked == ["pull_request octo-org/shop#3"]
+    assert (world.recorded().state, world.recorded().told_by) == ("closed", event_id(2))
 
 
-_texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)
+def test_a_tie_whose_word_is_the_older_one_changes_nothing(world: World) -> None:
+    """Closed and reopened within a second, told in the other order."""
+    world.does(opened())
+    world.does(reopened(3, 1))
+    settled(world).github.has(word(1))
+    assert world.does(ended(2, 1)) == []
+    assert world.environment().is_live
 
 
-@given(branch=_texts, name=_texts.filter(str.strip), title=_texts, number=st.integers(1, 10**9))
-def test_names_and_addresses_are_fit_for_dns_whatever_branch_and_app_are_called(
-    branch: str, name: str, title: str, number: int
-) -> None:
-    fakes: dict[str, Any] = {"apps": _One(app(name)), "pull_requests": _Told(), "environments": _Begun()}
-    follow = FollowPullRequest(
-        **fakes, fly_app=lambda one: KEYED.fly_app_name("prestage", one), address=ADDRESS, clock=lambda: NOW
+@pytest.mark.parametrize("told", [{"sha": commit(2)}, {"sha": SHA}], ids=["as on record", "as the event tells"])
+def test_an_answer_of_the_same_second_counts_only_when_github_knows_of_both(world: World, told: Any) -> None:
+    world.does(opened(1, 0, sha=commit(2)))
+    world.github.has(word(0, **told))
+    with pytest.raises(RetryLaterError, match="does not know yet") as waiting:
+        world.does(changed(2, 0, sha=SHA))
+    assert waiting.value.after == SETTLING
+    assert world.recorded().told_by == event_id(1)
+    world.now.moment += waiting.value.after
+    assert named(world.does(changed(2, 0, sha=SHA))) == ([] if told["sha"] == commit(2) else ["EnvironmentUpdated"])
+
+
+def test_an_answer_of_a_later_second_counts_at_once(world: World) -> None:
+    world.does(opened())
+    world.github.has(word(5, sha=commit(5)))
+    assert named(world.does(changed(2, 0))) == ["EnvironmentUpdated"]
+    assert settled(world).does(changed(5, 5, sha=commit(5))) == []
+
+
+def test_an_answer_older_than_the_word_that_asks_is_waited_for(world: World) -> None:
+    """Also long after: a replica of GitHub's that is behind by minutes is behind all the same."""
+    world.does(opened(1, 5))
+    settled(world).github.has(word(4), "closed")
+    with pytest.raises(RetryLaterError, match="does not know yet"):
+        world.does(ended(2, 5))
+    assert world.recorded().state == "open"
+
+
+def test_an_answer_asked_before_something_else_was_written_is_asked_for_again(world: World) -> None:
+    world.does(opened())
+    settled(world).github.has(word(0), "closed")
+    world.github.before = lambda _call: world.does(changed(3, 1, sha=commit(3)))
+    with pytest.raises(RetryLaterError, match="meanwhile"):
+        world.does(ended(2, 0))
+    assert world.environment().is_live
+    world.github.before = lambda _call: None
+    world.github.has(word(1, sha=commit(3)))
+    assert world.does(ended(2, 0)) == []
+    assert world.environment().sha == commit(3)
+
+
+def test_of_many_words_of_one_second_github_s_is_followed_in_whatever_order_they_come() -> None:
+    events = [opened(), changed(2, 0, sha=commit(2)), ended(3, 0, sha=commit(2)), reopened(4, 0, sha=commit(2))]
+    for first in range(len(events)):
+        world = World(MemoryTable())
+        world.github.has(word(0, sha=commit(2)))
+        for event in (*events[first:], *reversed(events[:first]), *events):
+            world.ends(event)
+        assert (world.environment().status, world.environment().sha) == ("deploying", commit(2))
+
+
+def test_a_step_that_was_told_before_and_is_repeated_after_a_tie_asks_nobody_and_states_the_same(world: World) -> None:
+    facts = world.does(opened())
+    settled(world).github.has(word(0, sha=commit(2)))
+    world.does(changed(2, 0, sha=commit(2)))
+    world.github.asked.clear()
+    assert stated(world.does(opened())) == stated(facts)
+    assert world.github.asked == []
+    assert world.environment().sha == commit(2)
+
+
+# ---- Drift
+
+
+def test_a_pull_request_that_drifted_is_as_github_says(world: World) -> None:
+    world.does(opened())
+    world.github.has(word(9), "merged")
+    [fact] = world.does(drifted(2, 60))
+    assert about(fact)["reason"]["code"] == "pull_request_merged"
+
+
+def test_a_pull_request_that_drifted_from_nothing_begins(world: World) -> None:
+    world.github.has(word(9, sha=commit(9)))
+    [fact] = world.does(drifted(2, 60))
+    assert about(fact)["environment"]["sha"] == commit(9)
+
+
+def test_what_has_not_drifted_any_more_changes_nothing(world: World) -> None:
+    world.does(world.says(opened()))
+    assert world.does(drifted(2, 60)) == []
+    assert world.environment().generation == 1
+
+
+def test_an_answer_that_is_older_than_the_record_is_asked_for_again(world: World) -> None:
+    world.does(opened(1, 9))
+    world.github.has(word(4), "closed")
+    with pytest.raises(RetryLaterError):
+        world.does(drifted(2, 60))
+    assert world.environment().is_live
+
+
+def test_a_drift_that_is_told_again_after_something_newer_states_the_same(world: World) -> None:
+    world.github.has(word(9))
+    facts = world.does(drifted(2, 60))
+    world.does(ended(3, 70))
+    world.github.asked.clear()
+    assert stated(world.does(drifted(2, 60))) == stated(facts)
+    assert world.github.asked == []
+
+
+def test_a_repository_of_the_same_name_is_not_taken_for_the_one_that_was_renamed(world: World) -> None:
+    world.github.home = world.github.home.model_copy(update={"id": 666})
+    world.github.has(word(9, sha=commit(6)))
+    with pytest.raises(RefusedError, match="another repository"):
+        world.does(drifted(2, 60))
+    assert world.environments() == []
+
+
+# ---- A GitHub that does not answer
+
+
+def test_a_tie_waits_for_github(world: World) -> None:
+    world.does(opened())
+    settled(world).github.has(word(0), "closed")
+    world.github.fail("pull_request", AWAY, AWAY)
+    for _ in range(2):
+        with pytest.raises(RetryLaterError):
+            world.does(ended(2, 0))
+    assert named(world.does(ended(2, 0))) == ["EnvironmentClosed"]
+
+
+def test_a_pull_request_that_github_does_not_find_is_broken_and_may_be_there_later(world: World) -> None:
+    with pytest.raises(BrokenError):
+        world.does(drifted(2))
+    world.github.has(word(0))
+    assert named(world.does(drifted(2))) == ["EnvironmentCreated"]
+
+
+def test_what_github_refuses_is_refused(world: World) -> None:
+    world.github.fail("pull_request", GitHubRefusedError(403, "Resource not accessible by integration"))
+    with pytest.raises(RefusedError, match="not accessible"):
+        world.does(drifted(2))
+
+
+# ---- A repository that the App lost
+
+
+def lose(world: World) -> None:
+    Revocations(world.table).keep(
+        Revocation(installation_id=7, repository_id=REPOSITORY.id, at=NOW, told_by=event_id(90))
     )
-    url = f"https://github.com/octo-org/shop/pull/{number}"
-    reference = PullRequestReference(number=number, title=title, html_url=url, author="octocat")
-    [fact] = follow(opened(branch=branch, pull_request=reference))
-    address = fact.data.environment.address  # type: ignore[attr-defined]  # EnvironmentCreated's
-    assert re.fullmatch(r"https://[a-z][a-z0-9-]{0,60}[a-z0-9]\.fly\.dev", address)
+    world.github.is_installed = False
+    settled(world)
 
 
-# ---- Given up
+def test_a_word_from_before_the_app_was_uninstalled_begins_nothing(world: World) -> None:
+    lose(world)
+    assert world.does(opened()) == []
+    assert world.environments() == []
+    assert world.recorded().told_by == event_id(1)
 
 
-def test_what_is_given_up_names_the_pull_request_and_the_reason() -> None:
-    event: PullRequestOpened = opened()
-    fact = _failed(event, Reason(code="internal_error", message="An error"))
+def test_a_word_after_the_app_was_given_the_repository_again_begins_and_later_ones_ask_no_more(world: World) -> None:
+    lose(world)
+    world.github.is_installed = True
+    assert named(world.does(opened(1, 120))) == ["EnvironmentCreated"]
+    world.github.asked.clear()
+    assert named(world.does(changed(2, 130, sha=commit(2)))) == ["EnvironmentUpdated"]
+    assert world.github.asked == []
+
+
+@pytest.mark.parametrize("event", [drifted(2), asked_for(2, 1), asked_to_stop(2, 1), ended(2, 0)], ids=repr)
+def test_what_asks_github_about_a_lost_repository_ends_without(world: World, event: Any) -> None:
+    """It is no failure: a redrive would find nothing else."""
+    world.does(opened())
+    lose(world)
+    assert world.does(event) == []
+
+
+# ---- What fails is told
+
+
+@pytest.mark.parametrize("event", [opened(), changed(1, 1), ended(1, 1, merged=True)], ids=repr)
+def test_a_word_that_is_given_up_names_the_pull_request_and_the_reason(world: World, event: Any) -> None:
+    fact = world.gives_up(event, BROKEN)
+    assert fact is not None
     assert fact.event is PreviewFailed
-    assert fact.data.subject == f"{REPOSITORY.id}#3:internal_error"
-    assert fact.data.model_dump()["reason"]["code"] == "internal_error"
+    assert fact.data.subject == f"{REPOSITORY.id}#3:{BROKEN.code}"
+    assert about(fact)["reason"] == BROKEN.model_dump()
+
+
+@pytest.mark.parametrize("event", [drifted(1), asked_for(1, 1), asked_to_stop(1, 1)], ids=repr)
+def test_a_question_that_is_given_up_names_the_pull_request_and_the_reason(world: World, event: Any) -> None:
+    fact = world.gives_up(event, BROKEN)
+    assert fact is not None
+    assert fact.event is RequestFailed
+    told = about(fact)
+    assert (told["pull_request_number"], told["branch"], told["reason"]["code"]) == (3, None, BROKEN.code)
+
+
+def test_times_of_words_are_in_seconds_after_each_other() -> None:
+    assert opened(1, 2).data.updated_at == after(2)

@@ -26,6 +26,8 @@ def handler(event, context):
             raise ValueError("the value that no caller may see")
         case "exit":
             os._exit(7)
+        case "import":
+            import awscrt
         case "outlast":
             time.sleep(30)
         case "print":
@@ -131,6 +133,11 @@ def test_an_exception_is_told_by_its_type_alone(invoke: Callable[..., dict[str, 
     with pytest.raises(InvocationError, match=r"^StepFunction raised ValueError$"):
         invoke(do="raise")
     assert invoke()["process"] == before
+
+
+def test_a_function_finds_no_package_that_only_the_tools_here_bring(invoke: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(InvocationError, match="raised ModuleNotFoundError"):
+        invoke(do="import")
 
 
 def test_a_process_that_ends_is_told_of_and_replaced(invoke: Callable[..., dict[str, Any]]) -> None:

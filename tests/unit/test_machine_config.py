@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runtimes.machine
+from fly_io.client import Machine
 from prestage.stage.fly_config import MachineConfig
 from records.apps import App
 from records.environments import Environment
 from records.names import InvalidVariableError
-from runtimes.machine import machine_config, metadata
-from tests.unit.record_examples import SHA, app, preview
+from runtimes.machine import find_ours, generation_of, is_gone, machine_config, metadata
+from tests.unit.record_examples import SHA, app, preview, production
 
 SOURCE = "https://hooks.example.com/source/capability"
 OURS = {"PORT", "PRESTAGE_SOURCE_URL", "PRESTAGE_DIRECTORY", "PRESTAGE_BUILD", "PRESTAGE_START", "PRESTAGE_SHA"}
@@ -29,10 +30,6 @@ def config(of: App | None = None, environment: Environment | None = None, *secre
 def with_config(**values: str) -> App:
     """Written past the check of names, as nobody can by the command line."""
     return app().model_copy(update={"config": {"preview": values, "production": {"ONLY_LIVE": "live"}}})
-
-
-def production() -> Environment:
-    return preview().model_copy(update={"type": "production", "pull_request": None})
 
 
 def test_it_is_what_flys_api_takes() -> None:
@@ -147,3 +144,23 @@ def test_it_is_as_large_as_the_app_asks() -> None:
     made = config(app(cpus=2, memory_mb=2048, image="node:22"))
     assert made["guest"] == {"cpu_kind": "shared", "cpus": 2, "memory_mb": 2048}
     assert made["image"] == "node:22"
+
+
+# ---- Found again
+
+
+@pytest.mark.parametrize(
+    ("said", "generation"), [("1", 1), ("10", 10), ("0", 0), ("", 0), ("-1", 0), ("٣", 0), ("9" * 5000, 0), (None, 0)]
+)
+def test_the_generation_is_what_the_machine_says_if_it_can_be_one(said: str | None, generation: int) -> None:
+    machine = Machine(id="m", config={"metadata": {} if said is None else {"generation": said}})
+    assert generation_of(machine) == generation
+
+
+def test_the_machine_that_is_made_here_is_found_by_its_name_unless_it_is_going() -> None:
+    going = [Machine(id=state, name="app", state=state) for state in ("destroying", "destroyed")]
+    other = Machine(id="by-hand", name="by-hand", state="started")
+    ours = Machine(id="ours", name="app", state="stopped")
+    assert find_ours([*going, other, ours]) == ours
+    assert find_ours([*going, other]) is None
+    assert [is_gone(machine) for machine in (*going, ours)] == [True, True, False]

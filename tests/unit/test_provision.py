@@ -114,7 +114,7 @@ def test_a_machine_whose_host_is_not_reached_is_waited_for(world: World, generat
     world.forget()
     with pytest.raises(RetryLaterError, match="host"):
         world.provision(wanted(generation))
-    assert world.changes() == ["POST /it/secrets"]
+    assert world.changes() == []
 
 
 def test_another_machine_in_the_app_is_not_taken_for_ours(world: World) -> None:
@@ -184,6 +184,24 @@ def test_a_version_that_is_stale_by_the_time_is_not_overwritten(world: World) ->
     with pytest.raises(RetryLaterError, match="being changed"):
         world.provision(wanted(2))
     assert machine.config.metadata["generation"] == "1"
+
+
+def test_a_machine_of_a_newer_generation_is_left_alone_with_all_that_its_app_has(world: World) -> None:
+    world.provision(wanted(10))
+    machine = world.machine()
+    version = machine.instance_id
+    world.stand_in.apps()[0].ips.clear()
+    world.forget()
+    assert world.is_left_alone(wanted(9, secrets={"API_KEY": "planted-old"}))
+    assert world.changes() == []
+    assert (machine.instance_id, machine.config.metadata["generation"]) == (version, "10")
+
+
+def test_a_machine_that_says_no_generation_is_an_older_one(world: World) -> None:
+    world.provision(wanted())
+    world.machine().set_metadata({"generation": "newest"})
+    world.provision(wanted())
+    assert world.machine().config.metadata["generation"] == "1"
 
 
 # ---- Half made

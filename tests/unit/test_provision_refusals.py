@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from choreography.reaction import BrokenError, RefusedError, RetryLaterError
-from runtimes.provision import logger
+from runtimes.outcomes import logger
 from tests.unit.provision_stage import NAME, ORGANIZATION, TOKEN, World, provisioning, wanted
 from tests.unit.steps import logged
 

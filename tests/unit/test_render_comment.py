@@ -1,93 +1,35 @@
 """When the comment is written, what it shows by then, and what is stated of it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from choreography.reaction import RefusedError, RetryLaterError
 from comments.body import MARKER
-from comments.render_comment import MOST_WRITES, RenderComment, _failed
+from comments.render_comment import MOST_WRITES, logger, steps
 from comments.sticky import LASTING, Stickies, Sticky, show
-from comments.write import Writer, Written
-from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentFailed
+from comments.write import Writer
+from github_app.access import Access, Place
+from prestage_contracts.comments import PrCommentedData, PrCommentFailed
 from prestage_contracts.envelope import Reason
+from prestage_contracts.environments import EnvironmentCreated, PreviewSkipped
 from prestage_contracts.snapshot import Repository
-from records.environments import Environment, Environments
+from records.environments import Environment
+from tests.unit.comments_stage import ANOTHER, API, CAUSE, SHOP, WEB, World, skipped
 from tests.unit.dynamodb import Local
 from tests.unit.github_stage import REPOSITORY as FULL_NAME
-from tests.unit.github_stage import SLUG, Now, Stage, stage
-from tests.unit.record_examples import REPOSITORY, app
-from tests.unit.steps import begin, created, event_id, forged, register
-
-API, SHOP = app("api"), app("storefront")
-CAUSE, ANOTHER = 101, 102
-
-
-@dataclass
-class GitHub:
-    """Writes comments. `acts` says what happens meanwhile, one for each write: None for nothing."""
-
-    acts: list[Callable[[], object] | None] = field(default_factory=list)
-    bodies: list[str] = field(default_factory=list)
-    known: list[int | None] = field(default_factory=list)
-    comment_id: int | None = None
-
-    def write(self, _about: Environment, _number: int, body: str, known: int | None) -> Written:
-        self.known.append(known)
-        if self.acts and (act := self.acts.pop(0)):
-            act()
-        is_new = self.comment_id is None
-        self.comment_id = self.comment_id or 5 + len(self.bodies)
-        self.bodies.append(body)
-        return Written(id=self.comment_id, url=f"https://github.com/c/{self.comment_id}", created=is_new)
-
-
-@dataclass
-class World:
-    local: Local
-    github: GitHub = field(default_factory=GitHub)
-    now: Now = field(default_factory=Now)
-
-    @property
-    def stickies(self) -> Stickies:
-        return Stickies(self.local.table, self.now)
-
-    def step(self, writer: Any = None) -> RenderComment:
-        found = writer or self.github
-        return RenderComment(Environments(self.local.table), self.stickies, lambda: cast("Writer", found))
-
-    def render(self, environment: Environment, number: int = CAUSE) -> PrCommentedData:
-        [fact] = self.step()(created(environment, number))
-        assert fact.event is PrCommented
-        assert isinstance(fact.data, PrCommentedData)
-        return fact.data
-
-    def sticky(self) -> Sticky:
-        return self.stickies.get(REPOSITORY.id, 3)
-
-    def is_free(self) -> bool:
-        try:
-            self.stickies.release(self.stickies.claim(REPOSITORY.id, 3))
-        except RetryLaterError:
-            return False
-        return True
-
-    def change(self, environment: Environment) -> None:
-        """Write the environment's records anew, as a change of any of it does."""
-        for item in self.local.items():
-            if item.get("id", {}).get("S") == environment.id:
-                found = self.local.item(item["pk"]["S"], item["sk"]["S"])
-                self.local.table.put({**found, "revision": found["revision"] + 1})
+from tests.unit.github_stage import SLUG, Stage, stage
+from tests.unit.record_examples import NOW, REPOSITORY, ad_hoc, app, tell
+from tests.unit.steps import begin, created, event_id, forged, logged, register
 
 
 @pytest.fixture
 def world(local: Local) -> World:
-    register(local.table, API, SHOP)
+    register(local.table, API, SHOP, WEB)
     return World(local)
 
 
@@ -116,18 +58,19 @@ def test_the_first_write_is_stated_as_the_comments_creation(world: World, shop: 
     assert (told.repository, told.pull_request_number) == (REPOSITORY, 3)
     assert told.shows == show([shop])
     assert world.github.known == [None]
+    assert world.github.places == [Place(7, REPOSITORY)]
     assert "`storefront`" in world.github.bodies[0]
 
 
 def test_all_environments_of_the_pull_request_are_shown_as_they_are_now(world: World, shop: Environment) -> None:
     reopened = begin(world.local.table, 2, of=SHOP, sha="c" * 40)
     wanted = begin(world.local.table, 3, of=API)
-    begin(world.local.table, 4, of=API, number=4, branch="another-pull-request")
+    begin(world.local.table, 4, of=API, number=4, sha="d" * 40)
     told = world.render(shop)
     assert told.shows == show([wanted, reopened])
     [body] = world.github.bodies
     assert "`ccccccc`" in body
-    assert "another-pull-request" not in body
+    assert "`ddddddd`" not in body
 
 
 def test_a_later_write_is_stated_as_no_creation(world: World, shop: Environment) -> None:
@@ -150,9 +93,8 @@ def test_a_comment_that_was_made_anew_is_stated_as_a_creation(world: World, shop
 def test_what_is_shown_already_costs_no_call_and_states_nothing(world: World, shop: Environment) -> None:
     second = begin(world.local.table, 2, of=API)
     world.render(shop)
-    never = RenderComment(Environments(world.local.table), world.stickies, pytest.fail)
     before = world.local.items()
-    assert never(created(second, ANOTHER)) == []
+    assert world.react(created(second, ANOTHER), pytest.fail) == []
     assert world.local.items() == before
 
 
@@ -166,24 +108,35 @@ def test_the_same_event_again_states_the_same_and_writes_nothing(world: World, s
 
 def test_an_environment_that_is_not_on_record_is_not_commented_on(world: World, shop: Environment) -> None:
     unknown = shop.model_copy(update={"id": API.id})
-    assert world.step()(created(unknown)) == []
+    assert world.react(created(unknown), pytest.fail) == []
 
 
-def test_an_environment_without_a_pull_request_is_not_commented_on(world: World, shop: Environment) -> None:
-    key = {"pk": f"ENVIRONMENT#{shop.id}", "sk": "ENVIRONMENT"}
-    branch = shop.model_copy(update={"pull_request": None})
-    world.local.table.put({**branch.model_dump(mode="json"), **key})
-    assert world.step()(created(branch)) == []
-    assert world.github.bodies == []
+def test_an_environment_without_a_pull_request_is_not_commented_on(world: World) -> None:
+    branch = world.environments.deploy(ad_hoc(of=SHOP), event_id(1))
+    assert world.react(created(branch), pytest.fail) == []
+
+
+def test_a_pull_request_that_is_not_on_record_is_not_commented_on(world: World, shop: Environment) -> None:
+    world.local.table.delete(f"REPOSITORY#{REPOSITORY.id}", "PULL_REQUEST#3")
+    assert world.react(created(shop), pytest.fail) == []
+
+
+def test_the_repository_is_written_to_under_the_name_and_by_the_installation_of_the_last_word(
+    world: World, shop: Environment
+) -> None:
+    moved = Repository(id=REPOSITORY.id, full_name="octo-org/store")
+    tell(world.local.table, event_id(9), repository=moved, installation_id=8, updated_at=NOW.replace(minute=9))
+    assert world.render(shop).repository == moved
+    assert world.github.places == [Place(8, moved)]
 
 
 def test_an_event_is_believed_in_nothing_but_the_id(world: World, shop: Environment) -> None:
-    [fact] = world.step()(created(forged(shop)))
+    [fact] = world.react(created(forged(shop)))
     told = fact.data.model_dump()
     assert (told["repository"]["full_name"], told["pull_request_number"]) == (REPOSITORY.full_name, 3)
     assert "evil" not in world.github.bodies[0]
     before = world.local.items()
-    assert world.step()(created(forged(shop), ANOTHER)) == []
+    assert world.react(created(forged(shop), ANOTHER), pytest.fail) == []
     assert world.local.items() == before
 
 
@@ -197,7 +150,7 @@ def test_what_changes_while_it_is_written_is_written_too(world: World, shop: Env
     assert "`api`" not in world.github.bodies[0]
     assert "`api`" in world.github.bodies[1]
     assert told.created
-    assert told.shows == show(Environments(world.local.table).list_by_pull_request(REPOSITORY.id, 3))
+    assert told.shows == show(world.environments.list_by_pull_request(REPOSITORY.id, 3))
     assert world.github.known == [None, 5]
 
 
@@ -217,29 +170,28 @@ def test_another_step_waits_and_then_finds_its_change_shown(world: World, shop: 
     def another() -> None:
         second = begin(world.local.table, 2, of=API)
         with pytest.raises(RetryLaterError) as raised:
-            world.step()(created(second, ANOTHER))
+            world.react(created(second, ANOTHER))
         waited.append(raised.value)
 
     world.github.acts = [another]
     world.render(shop)
     assert waited[0].after == timedelta(seconds=2)
-    [second] = Environments(world.local.table).list_by_app(API.id)
-    assert world.step()(created(second, ANOTHER)) == []
+    [second] = world.environments.list_by_app(API.id)
+    assert world.react(created(second, ANOTHER)) == []
     assert len(world.github.bodies) == 2
 
 
 def test_what_was_written_between_the_look_and_the_claim_is_not_written_again(world: World, shop: Environment) -> None:
     second = begin(world.local.table, 2, of=API)
-    looked = world.step()
-    stickies = looked.stickies
+    stickies = world.stickies
 
     class Slow(Stickies):
         def claim(self, repository_id: int, number: int) -> Sticky:
             world.render(shop)
             return stickies.claim(repository_id, number)
 
-    slow = RenderComment(looked.environments, Slow(world.local.table, world.now), looked.writer)
-    assert slow(created(second, ANOTHER)) == []
+    slow = Slow(world.local.table, world.now)
+    assert world.react(created(second, ANOTHER), stickies=slow) == []
     assert len(world.github.bodies) == 1
     assert world.is_free()
 
@@ -267,7 +219,7 @@ def test_what_was_written_before_it_broke_off_is_kept(world: World, shop: Enviro
         world.render(shop)
     assert world.sticky().shown == show([shop])
     assert world.render(shop).created
-    [second] = Environments(world.local.table).list_by_app(API.id)
+    [second] = world.environments.list_by_app(API.id)
     told = world.render(second, ANOTHER)
     assert len(told.shows) == 2
     assert not told.created
@@ -305,15 +257,27 @@ def test_who_overslept_its_claim_leaves_the_record_to_its_successor(world: World
         world.render(shop, ANOTHER)
 
     world.github.acts = [overtaken]
-    world.step()(created(shop))
+    world.react(created(shop))
     assert world.sticky().cause == event_id(ANOTHER)
     assert len(world.sticky().shown) == 2
 
 
-def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(shop: Environment) -> None:
-    fact = _failed(created(shop), Reason(code="comment_refused", message="Locked"))
+def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(world: World, shop: Environment) -> None:
+    fact = steps(world.local.table, world.stickies, pytest.fail)[EnvironmentCreated].failed(
+        created(shop), Reason(code="comment_refused", message="Locked")
+    )
+    assert fact is not None
     assert fact.event is PrCommentFailed
     assert fact.data.subject == f"{shop.id}@1:comment_refused"
+
+
+def test_a_skip_that_could_not_be_told_has_no_environment_to_state_and_is_logged(world: World) -> None:
+    step = steps(world.local.table, world.stickies, pytest.fail)[PreviewSkipped]
+    with logged(logger) as log:
+        assert step.failed(skipped(world.skip(SHOP)), Reason(code="comment_refused", message="Locked")) is None
+    assert '"level":"ERROR"' in log.getvalue()
+    assert '"reason":"comment_refused"' in log.getvalue()
+    assert '"about":"#3"' in log.getvalue()
 
 
 # ---- With the real writer
@@ -327,10 +291,8 @@ class Real:
     environment: Environment
 
     def render(self, number: int = CAUSE) -> PrCommentedData:
-        writer = Writer(self.stage.github, self.stage.tokens(), SLUG)
-        [fact] = self.world.step(writer)(created(self.environment, number))
-        assert isinstance(fact.data, PrCommentedData)
-        return fact.data
+        writer = Writer(Access(self.stage.github, self.stage.tokens()), lambda: SLUG)
+        return self.world.tell(created(self.environment, number), lambda: writer)
 
     def ids(self) -> list[int]:
         return [comment.id for comment in self.stage.stand_in.comments(FULL_NAME, self.number)]
@@ -343,7 +305,9 @@ def real(local: Local, tmp_path: Path) -> Iterator[Real]:
         shop = app("storefront", repository=repository)
         register(local.table, shop)
         number = staged.open()
-        begun = begin(local.table, of=shop, number=number, installation_id=staged.installation_id)
+        begun = begin(local.table, of=shop, number=number)
+        word = {"repository": repository, "installation_id": staged.installation_id, "number": number}
+        tell(local.table, event_id(2), "open", **word, updated_at=NOW.replace(minute=2))
         yield Real(World(local), staged, number, begun)
 
 

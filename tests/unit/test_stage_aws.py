@@ -9,12 +9,13 @@ import pytest
 import yaml
 
 from prestage.stage.aws import ACCOUNT, LocalAws
-from prestage.stage.deployment import Deployment, Route
+from prestage.stage.deployment import Deployment, Route, Schedule
 from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, parse
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_URL = "http://127.0.0.1:8080"
-REACTIONS = ("Environments", "Vault", "Comments", "Runtimes")
+REACTIONS = ("Environments", "Vault", "Comments", "Deployments", "Runtimes", "Journal")
+STATE_NOTHING = {"SourceFunction", "JournalFunction"}
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,18 @@ def deploy(aws: LocalAws, tmp_path: Path, stack_name: str) -> Callable[[Template
 # ---- What is there
 
 
-@pytest.mark.parametrize("table", ["RecordsTable", "SecretsTable", "BundlesTable", "MemoryTable"])
+@pytest.mark.parametrize("table", ["RecordsTable", "SecretsTable", "BundlesTable", "MemoryTable", "JournalTable"])
 def test_every_table_is_keyed_by_pk_and_sk(aws: LocalAws, deployment: Deployment, table: str) -> None:
     found = aws.client("dynamodb").describe_table(TableName=deployment.outputs[table])["Table"]
     assert [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
+
+
+def test_only_a_stack_with_a_zone_has_a_function_for_it(aws: LocalAws, deployment: Deployment) -> None:
+    with_zone = aws.deploy(TEMPLATE, {"HostedZoneId": "Z1"}, stack_name="zoned", api_url=API_URL)
+    found = {function.logical_id for function in with_zone.functions}
+    assert found - {function.logical_id for function in deployment.functions} == {"DnsFunction"}
+    assert with_zone.outputs["HostedZoneId"] == "Z1"
+    assert not [name for name in deployment.outputs if name.startswith(("Dns", "HostedZone"))]
 
 
 @pytest.mark.parametrize("table", ["RecordsTable", "SecretsTable"])
@@ -62,7 +71,7 @@ def test_lasting_tables_can_be_neither_deleted_nor_lost(aws: LocalAws, deploymen
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-@pytest.mark.parametrize("table", ["BundlesTable", "MemoryTable"])
+@pytest.mark.parametrize("table", ["BundlesTable", "MemoryTable", "JournalTable"])
 def test_passing_tables_forget_by_expires_at(aws: LocalAws, deployment: Deployment, table: str) -> None:
     found = aws.client("dynamodb").describe_time_to_live(TableName=deployment.outputs[table])
     assert found["TimeToLiveDescription"] == {"AttributeName": "expires_at", "TimeToLiveStatus": "ENABLED"}
@@ -118,7 +127,7 @@ def test_the_stack_tells_its_outputs_as_cloudformation_does(aws: LocalAws, deplo
 
 def test_functions_are_described_with_their_environment_resolved(deployment: Deployment) -> None:
     runtimes = deployment.function("RuntimesFunction")
-    assert runtimes.handler == "runtimes.converge.handler"
+    assert runtimes.handler == "runtimes.reactions.handler"
     assert (runtimes.timeout, runtimes.memory_mb, runtimes.role_logical_id) == (120, 512, "RuntimesRole")
     assert (runtimes.batch_size, runtimes.maximum_concurrency) == (1, 5)
     assert runtimes.environment["SOURCE_URL"] == f"{API_URL}/source"
@@ -130,14 +139,16 @@ def test_functions_are_described_with_their_environment_resolved(deployment: Dep
 
 
 def test_a_function_that_no_queue_invokes_has_none(deployment: Deployment) -> None:
-    ingress = deployment.function("IngressFunction")
-    assert (ingress.queue_arn, ingress.queue_url, ingress.batch_size, ingress.visibility) == (None, None, None, None)
+    for name in ("IngressFunction", "JanitorFunction"):
+        found = deployment.function(name)
+        assert (found.queue_arn, found.queue_url, found.batch_size, found.visibility) == (None, None, None, None)
 
 
 def test_functions_publish_what_their_role_says(deployment: Deployment) -> None:
     published = {function.logical_id: function.publishes for function in deployment.functions}
-    assert published.pop("SourceFunction") == ()
-    assert published == {name: (f"prestage.{name.removesuffix('Function').lower()}",) for name in published}
+    assert {name for name, sources in published.items() if not sources} == STATE_NOTHING
+    own = {name: (f"prestage.{name.removesuffix('Function').lower()}",) for name in published.keys() - STATE_NOTHING}
+    assert published == {**dict.fromkeys(STATE_NOTHING, ()), **own}
 
 
 def test_routes_lead_to_functions(deployment: Deployment) -> None:
@@ -158,6 +169,12 @@ def test_rules_say_what_they_match_and_where_it_goes(deployment: Deployment) -> 
     assert target.arn == deployment.function("RuntimesFunction").queue_arn
     assert target.message_group == "$.detail.metadata.group"
     assert target.dead_letter_arn == f"arn:aws:sqs:us-east-1:{ACCOUNT}:preview-RuntimesDeliveryDeadLetterQueue"
+
+
+def test_a_schedule_says_when_and_what_it_invokes(deployment: Deployment) -> None:
+    name = "preview-JanitorFunctionHourly"
+    arn = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{name}"
+    assert deployment.schedules == (Schedule(name, arn, "rate(1 hour)", "JanitorFunction"),)
 
 
 def test_the_archive_keeps_what_prestage_states(deployment: Deployment) -> None:
@@ -213,6 +230,13 @@ def test_a_circle_of_references_is_refused(deploy: Callable[[Template], Deployme
 
     with pytest.raises(TemplateError, match="One refers to itself"):
         deploy({"Resources": {"One": queue("Other"), "Other": queue("One")}})
+
+
+def test_a_schedule_that_invokes_no_function_is_refused(deploy: Callable[[Template], Deployment]) -> None:
+    targets = [{"Id": "a", "Arn": {"Fn::GetAtt": ["Queue", "Arn"]}}]
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 day)", "Targets": targets}}
+    with pytest.raises(TemplateError, match="Daily: on the stage, a schedule invokes functions"):
+        deploy({"Resources": {"Daily": rule, "Queue": {"Type": "AWS::SQS::Queue"}}})
 
 
 @pytest.mark.parametrize(
@@ -289,6 +313,9 @@ def test_a_parameter_without_default_needs_a_value() -> None:
         ("PreviewAddress", "http://{fly_app}.fly.localhost:4280", "http://{fly_app}.fly.dev"),
         ("PreviewAddress", "https://{fly_app}.previews.example.com", "https://previews.example.com"),
         ("FlyAppPrefix", "acme-1", "1-acme"),
+        ("LogAddress", "http://127.0.0.1:4280/logs/{fly_app}", "http://logs.example.com/{fly_app}"),
+        ("LogAddress", "https://logs.example.com/explore?app={fly_app}", "https://logs.example.com/{fly_app}/{app}"),
+        ("LogAddress", "https://fly.io/apps/{fly_app}", "https://fly.io/apps"),
     ],
 )
 def test_the_parameters_of_the_template_take_what_is_safe(name: str, good: str, bad: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fly_io.client import FlyAmbiguous, FlyRefused, FlyUnavailable, NameTaken
 from prestage.stage.faults import DROPPED, Request
-from runtimes.fly import FlyAmbiguous, FlyRefused, FlyUnavailable, NameTaken
 from tests.unit.fly_stage import APP, ORGANIZATION, TOKEN, Stage, file, service, shell, stage, web
 
 
@@ -39,9 +39,12 @@ def test_anything_else_is_not_taken(app: Stage, authorization: str) -> None:
 def test_an_app_keeps_its_network_and_organisation(app: Stage) -> None:
     found = app.fly.get_app(APP)
     assert found is not None
-    assert (found.network, found.organization_slug) == ("net-1", ORGANIZATION)
-    listed = app.api.get("/apps", params={"org_slug": ORGANIZATION}).json()
-    assert (listed["total_apps"], [one["name"] for one in listed["apps"]]) == (1, [APP])
+    assert (found.network, found.organization_slug, found.status) == ("net-1", ORGANIZATION, "pending")
+    assert app.fly.list_apps(ORGANIZATION) == (found,)
+    app.stand_in.plant_app("theirs", "others")
+    assert app.fly.list_apps(ORGANIZATION) == (found,)
+    with pytest.raises(FlyRefused):
+        app.fly.list_apps("others")
 
 
 def test_an_apps_name_is_taken_whoever_has_it(app: Stage) -> None:
@@ -92,15 +95,6 @@ def test_a_deleted_app_is_gone_and_its_name_is_free(app: Stage) -> None:
     assert app.fly.get_app(APP) is None
     assert app.api.delete(f"/apps/{APP}").status_code == 404
     app.fly.delete_app(APP)
-    app.fly.create_app(APP, ORGANIZATION, "net")
-
-
-def test_a_deletion_may_linger(app: Stage) -> None:
-    app.stand_in.let_deletions_linger(2)
-    app.fly.delete_app(APP)
-    with pytest.raises(NameTaken):
-        app.fly.create_app(APP, ORGANIZATION, "net")
-    assert [app.fly.get_app(APP) is None for _ in range(3)] == [False, False, True]
     app.fly.create_app(APP, ORGANIZATION, "net")
 
 

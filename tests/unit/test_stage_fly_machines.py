@@ -11,8 +11,8 @@ import pytest
 import time_machine
 from werkzeug.wrappers import Response
 
+from fly_io.client import FlyRefused, Machine
 from prestage.stage.serve import Server
-from runtimes.fly import FlyRefused, Machine
 from tests.unit.fly_stage import APP, SERVE, Stage, file, service, shell, stage, web
 
 IDLE = "exec tail -f /dev/null"
@@ -123,9 +123,28 @@ def test_a_stopped_machine_starts_again_and_is_not_restarted_by_its_policy(fly: 
         stopped = fly.fly.get_machine(APP, machine.id)
         assert (stopped.state, stopped.exit_code) == ("stopped", 143)
     for _ in range(2):
-        assert fly.api.post(f"{path}/start").status_code == 200
+        fly.fly.start_machine(APP, machine.id)
         assert fly.fly.get_machine(APP, machine.id).state == "started"
     assert event_types(fly, machine) == ["launch", "start", "stop", "exit", "start"]
+
+
+def test_a_machine_that_the_proxy_stops_was_stopped_on_request_and_not_by_a_user(fly: Stage) -> None:
+    machine = fly.run(shell(IDLE))
+    fly.stand_in.stop_machine(machine.id)
+    stopped = fly.fly.get_machine(APP, machine.id)
+    assert stopped.last_exit is not None
+    assert (stopped.state, stopped.last_exit.requested_stop, stopped.last_exit.restarting) == ("stopped", True, False)
+    [stop] = [
+        event for event in fly.api.get(f"/apps/{APP}/machines/{machine.id}").json()["events"] if event["type"] == "stop"
+    ]
+    assert stop["source"] == "proxy"
+
+
+def test_a_machine_that_ends_for_good_was_not_asked_to(fly: Stage) -> None:
+    ended = fly.finish(shell("exit 83", restart={"policy": "on-failure", "max_retries": 1}))
+    assert ended.last_exit is not None
+    assert (ended.last_exit.requested_stop, ended.last_exit.restarting) == (False, False)
+    assert [event.exit.restarting for event in ended.events if event.exit] == [False, True]
 
 
 def test_a_process_that_will_not_stop_is_ended(fly: Stage) -> None:
@@ -277,22 +296,6 @@ def test_a_visit_wakes_a_stopped_machine(fly: Stage) -> None:
     fly.stand_in.stop_machine(machine.id)
     assert fly.visit().status_code == 200
     assert fly.stand_in.machine(machine.id).state == "started"
-
-
-def test_a_visit_waits_for_the_check_and_not_only_for_the_port(fly: Stage) -> None:
-    slow = "import os, time\nif os.environ['PORT']: time.sleep(0.3)\n"
-    config = web(services=[service(checks=[{"type": "http", "path": "/healthz"}])])
-    machine = fly.run(config | {"files": [file("/app/serve.py", slow + SERVE)]})
-    assert [check.status for check in fly.fly.get_machine(APP, machine.id).checks] == ["critical"]
-    assert fly.visit().status_code == 200
-    assert [check.status for check in fly.fly.get_machine(APP, machine.id).checks] == ["passing"]
-
-
-def test_what_does_not_pass_its_check_is_not_routed_to(tmp_path: Path) -> None:
-    with stage(tmp_path, patience=0.5) as fly:
-        fly.run(web(services=[service(checks=[{"type": "http", "path": "/missing"}])]))
-        answer = fly.visit()
-        assert (answer.status_code, "not ready" in answer.text) == (503, True)
 
 
 @pytest.mark.parametrize(

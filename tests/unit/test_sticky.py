@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from choreography.reaction import RetryLaterError
-from comments.sticky import LASTING, Stickies, Sticky, show
+from comments.rows import Row
+from comments.sticky import LASTING, ShownSkip, Stickies, Sticky, show, show_skips
 from prestage.stage.template import load
 from prestage_contracts.comments import Shown
+from prestage_contracts.envelope import Reason
+from records.skips import Skip
 from tests.unit.dynamodb import TABLE, Local, ResendingTable
 from tests.unit.github_stage import Now
 from tests.unit.record_examples import app, preview
@@ -17,7 +20,18 @@ from tests.unit.record_examples import app, preview
 REPOSITORY_ID, NUMBER = 35129377, 3
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ENVIRONMENTS = [preview(of=app("api")), preview(of=app("storefront"))]
-WRITTEN = {"comment_id": 5, "url": "https://github.com/x", "shown": show(ENVIRONMENTS), "cause": "event-1"}
+FORK = Reason(code="fork", message="Not for forks.")
+SKIP = Skip(
+    repository_id=REPOSITORY_ID, number=NUMBER, app_id=app("web").id, app_name="web", reason=FORK, decided_by="event-1"
+)
+ROWS: list[Row] = [*ENVIRONMENTS, SKIP]
+WRITTEN = {
+    "comment_id": 5,
+    "url": "https://github.com/x",
+    "shown": show(ROWS),
+    "skipped": show_skips(ROWS),
+    "cause": "event-1",
+}
 
 
 @dataclass
@@ -49,8 +63,9 @@ def world(local: Local) -> World:
 
 def test_a_comment_that_was_never_written_shows_nothing(world: World) -> None:
     found = world.get()
-    assert (found.comment_id, found.shown, found.cause) == (None, (), "")
+    assert (found.comment_id, found.shown, found.skipped, found.cause) == (None, (), (), "")
     assert not found.shows([])
+    assert not found.may_exist
     assert world.local.items() == []
 
 
@@ -82,7 +97,13 @@ def test_a_claim_keeps_what_is_known(world: World) -> None:
     world.write(world.claim())
     world.claim()
     assert world.get().comment_id == 5
-    assert world.get().shows(ENVIRONMENTS)
+    assert world.get().shows(ROWS)
+
+
+def test_a_comment_that_somebody_had_the_right_to_write_may_exist(world: World) -> None:
+    world.claim()
+    assert world.get().may_exist
+    assert world.get().comment_id is None
 
 
 def test_a_claim_runs_out_when_its_holder_was_stopped(world: World) -> None:
@@ -137,15 +158,25 @@ def test_what_was_written_between_a_look_and_a_claim_is_not_overwritten(world: W
     assert world.get().comment_id == 6
 
 
-def test_it_shows_the_environments_as_they_are_and_no_others() -> None:
+def test_it_shows_the_environments_and_skips_as_they_are_and_no_others() -> None:
     first, second = ENVIRONMENTS
     sticky = Sticky(repository_id=1, number=1, **WRITTEN)
-    assert sticky.shows([first, second])
-    assert not sticky.shows([first])
-    assert not sticky.shows([first, second, preview(of=app("third"))])
-    assert not sticky.shows([first, second.model_copy(update={"revision": 2})])
-    assert not sticky.model_copy(update={"comment_id": None}).shows([first, second])
-    assert show([first]) == (Shown(environment_id=first.id, generation=1, revision=1),)
+    assert sticky.shows([first, second, SKIP])
+    assert not sticky.shows([first, SKIP])
+    assert not sticky.shows([first, second, preview(of=app("third")), SKIP])
+    assert not sticky.shows([first, second.model_copy(update={"revision": 2}), SKIP])
+    assert not sticky.model_copy(update={"comment_id": None}).shows([first, second, SKIP])
+    assert show([first, SKIP]) == (Shown(environment_id=first.id, generation=1, revision=1),)
+
+
+def test_a_changed_skip_is_not_shown_and_an_unchanged_one_is() -> None:
+    sticky = Sticky(repository_id=1, number=1, **WRITTEN)
+    assert sticky.shows([*ENVIRONMENTS, SKIP.model_copy(update={"decided_by": "event-2"})])
+    assert not sticky.shows(ENVIRONMENTS)
+    for changes in ({"code": "cap"}, {"message": "Other words."}):
+        changed = SKIP.model_copy(update={"reason": FORK.model_copy(update=changes)})
+        assert not sticky.shows([*ENVIRONMENTS, changed])
+    assert show_skips([*ENVIRONMENTS, SKIP]) == (ShownSkip(app_id=SKIP.app_id, reason=FORK),)
 
 
 def test_a_claim_outlasts_the_function_that_has_it() -> None:

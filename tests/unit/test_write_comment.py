@@ -11,11 +11,13 @@ import pytest
 
 from choreography.reaction import BrokenError, RefusedError, RetryLaterError
 from comments.body import MARKER
-from comments.write import Writer, Written, logger
+from comments.write import Writer
+from github_app.access import Access, logger
+from github_app.access import Place as Where
+from github_app.auth import InvalidCredentialsError
+from github_app.client import Comment
 from prestage_contracts.snapshot import Repository
-from records.environments import Environment
 from tests.unit.github_stage import REPOSITORY, SLUG, Stage, stage
-from tests.unit.record_examples import preview
 from tests.unit.steps import logged
 
 BODY = f"{MARKER}\n### Preview\n"
@@ -32,15 +34,19 @@ class Place:
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.stage.github, self.stage.tokens(), SLUG)
+        self.writer = Writer(Access(self.stage.github, self.stage.tokens()), lambda: SLUG)
 
     @property
-    def about(self) -> Environment:
-        repository = Repository(id=self.stage.repository_id, full_name=REPOSITORY)
-        return preview(repository=repository, installation_id=self.stage.installation_id)
+    def where(self) -> Where:
+        return Where(self.stage.installation_id, Repository(id=self.stage.repository_id, full_name=REPOSITORY))
 
-    def write(self, known: int | None = None, *, body: str = BODY, number: int | None = None) -> Written:
-        return self.writer.write(self.about, number or self.number, body, known)
+    def write(self, known: int | None = None, *, body: str = BODY, number: int | None = None) -> Comment:
+        written = self.writer.write(self.where, number or self.number, body, known)
+        assert written is not None
+        return written
+
+    def write_if_there(self, known: int | None = None) -> Comment | None:
+        return self.writer.write(self.where, self.number, BODY, known, create=False)
 
     def plant(self, body: str = BODY, **author: Any) -> int:
         return self.stage.stand_in.plant_comment(REPOSITORY, self.number, body, **author)
@@ -73,15 +79,14 @@ def log() -> Iterator[io.StringIO]:
 def test_the_first_comment_is_created_and_told_with_its_address(place: Place) -> None:
     written = place.write()
     assert place.bodies() == {written.id: BODY}
-    assert written.created
-    assert written.url.endswith(f"/{REPOSITORY}/pull/{place.number}#issuecomment-{written.id}")
+    assert written.html_url.endswith(f"/{REPOSITORY}/pull/{place.number}#issuecomment-{written.id}")
     assert place.calls() == ["GET", "POST"]
 
 
 def test_a_known_comment_is_changed_in_one_call(place: Place) -> None:
     first = place.write()
     again = place.write(first.id, body=f"{BODY}more")
-    assert (again.id, again.created) == (first.id, False)
+    assert again.id == first.id
     assert place.bodies() == {first.id: f"{BODY}more"}
     assert place.calls()[2:] == ["PATCH"]
 
@@ -90,7 +95,6 @@ def test_a_comment_that_somebody_deleted_is_created_once(place: Place) -> None:
     first = place.write()
     place.delete(first.id)
     again = place.write(first.id)
-    assert again.created
     assert again.id != first.id
     assert place.write(again.id).id == again.id
     assert place.bodies() == {again.id: BODY}
@@ -107,7 +111,7 @@ def test_a_comment_that_is_not_known_is_found_by_marker_and_author(place: Place)
     first = place.write()
     place.plant("Looks good")
     found = place.write(None, body=f"{BODY}more")
-    assert (found.id, found.created) == (first.id, False)
+    assert found.id == first.id
     assert place.bodies()[first.id] == f"{BODY}more"
 
 
@@ -139,7 +143,7 @@ def test_ours_is_found_behind_a_hundred_others(place: Place) -> None:
 def test_a_strangers_comment_with_the_marker_is_never_touched(place: Place, author: dict[str, str]) -> None:
     theirs = place.plant(f"{BODY}theirs", **author)
     ours = place.write()
-    assert ours.created
+    assert ours.id != theirs
     assert place.bodies() == {theirs: f"{BODY}theirs", ours.id: BODY}
 
 
@@ -148,6 +152,25 @@ def test_what_does_not_begin_with_the_marker_is_another_comment_of_ours(place: P
     other = place.plant(body, **OURS)
     assert place.write().id != other
     assert place.bodies()[other] == body
+
+
+# ---- Where none is to be created
+
+
+def test_what_is_there_is_changed_and_nothing_is_created(place: Place) -> None:
+    assert place.write_if_there() is None
+    assert place.bodies() == {}
+    ours = place.plant(**OURS)
+    found = place.write_if_there()
+    assert found is not None
+    assert found.id == ours
+
+
+def test_a_comment_that_somebody_deleted_stays_deleted(place: Place) -> None:
+    first = place.write()
+    place.delete(first.id)
+    assert place.write_if_there(first.id) is None
+    assert place.bodies() == {}
 
 
 # ---- Trouble
@@ -159,8 +182,9 @@ def test_a_create_whose_answer_was_lost_is_found_the_next_time(place: Place, fau
     with pytest.raises(RetryLaterError) as raised:
         place.write()
     assert raised.value.after >= timedelta(seconds=10)
-    assert not place.write().created
-    assert len(place.bodies()) == 1
+    written = place.write()
+    assert place.bodies() == {written.id: BODY}
+    assert place.calls()[-1] == "PATCH"
 
 
 def test_a_change_whose_answer_was_lost_is_repeated(place: Place) -> None:
@@ -187,7 +211,7 @@ def test_a_rate_limit_is_waited_out_and_no_refusal(place: Place, headers: dict[s
 def test_a_locked_conversation_is_a_refusal_that_says_so(place: Place, match: str, log: io.StringIO) -> None:
     known = place.plant(**OURS) if match != CREATE else None
     place.stage.stand_in.fail(1, status=403, match=match, headers={"x-github-request-id": "ABCD:1"})
-    with pytest.raises(RefusedError, match="does not let the App comment") as raised:
+    with pytest.raises(RefusedError, match="pull_requests: write") as raised:
         place.write(known)
     assert raised.value.reason.code == "comment_refused"
     assert '"github_request_id":"ABCD:1"' in log.getvalue()
@@ -204,7 +228,7 @@ def test_a_pull_request_that_takes_no_comment_is_a_refusal(place: Place, status:
 
 def test_a_pull_request_that_github_does_not_know_is_tried_again_and_nothing_is_created_elsewhere(place: Place) -> None:
     """Its API learns of what is new after its webhooks do."""
-    with pytest.raises(BrokenError, match="no such pull request") as raised:
+    with pytest.raises(BrokenError, match="does not find it") as raised:
         place.write(4711, number=99)
     assert raised.value.reason.code == "github_not_found"
     assert place.bodies() == {}
@@ -214,7 +238,8 @@ def test_an_installation_that_github_does_not_know_is_tried_again(place: Place) 
     place.stage.stand_in.fail(1, status=404, match="access_tokens")
     with pytest.raises(BrokenError, match="is the App installed"):
         place.write()
-    assert place.write().created
+    written = place.write()
+    assert place.bodies() == {written.id: BODY}
 
 
 def test_a_renamed_repository_keeps_its_comment(place: Place) -> None:
@@ -225,6 +250,16 @@ def test_a_renamed_repository_keeps_its_comment(place: Place) -> None:
     place.stage.stand_in.delete_comment("octo-org/store", place.number, first.id)
     again = place.write(first.id)
     assert place.bodies("octo-org/store") == {again.id: BODY}
+
+
+def test_an_app_whose_credentials_can_not_be_read_is_an_operators_to_mend(place: Place) -> None:
+    def slug() -> str:
+        raise InvalidCredentialsError("the secret is not as it has to be")
+
+    with pytest.raises(BrokenError, match="the secret is not as it has to be") as raised:
+        Writer(place.writer.access, slug).write(place.where, place.number, BODY, None)
+    assert raised.value.reason.code == "github_app_secret"
+    assert place.bodies() == {}
 
 
 # ---- With which right

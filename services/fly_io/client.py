@@ -5,24 +5,38 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import (
-    AliasChoices,
-    AliasPath,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    RootModel,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from choreography.clock import Clock, utc_now
-from runtimes.ip_assignments import IpAssignments
+from fly_io.ip_assignments import IpAssignments
+from fly_io.shapes import (
+    Certificate,
+    FlyApp,
+    FlyApps,
+    Machine,
+    Machines,
+    Refusal,
+    Secrets,
+    SecretsVersion,
+)
+
+__all__ = [
+    "LAUNCH_SECONDS",
+    "TIMEOUT_SECONDS",
+    "Certificate",
+    "Fly",
+    "FlyAmbiguous",
+    "FlyApp",
+    "FlyRefused",
+    "FlyUnavailable",
+    "Machine",
+    "NameTaken",
+    "build_http",
+]
 
 TIMEOUT_SECONDS = 12.0
 """For one answer. All that one runtime takes has to fit into the function's time, however slow Fly is."""
@@ -76,90 +90,6 @@ class NameTaken(FlyRefused):
     """The name exists: an app's anywhere on Fly (not necessarily ours), a machine's in its app."""
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def _absent_is[T](default: T) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
-class FlyApp(_Lenient):
-    """An app. `network` is None where Fly does not say."""
-
-    name: str
-    organization_slug: str = Field(
-        default="", validation_alias=AliasChoices("organization_slug", AliasPath("organization", "slug"))
-    )
-    network: str | None = None
-    status: Annotated[str, _absent_is("")] = ""
-
-
-class Check(_Lenient):
-    """A health check's last result: passing, warning or critical."""
-
-    name: str = ""
-    status: str = ""
-    output: str = ""
-
-
-class _MachineEvent(_Lenient):
-    timestamp: float = 0
-    exit_code: int | None = Field(
-        default=None,
-        validation_alias=AliasChoices(
-            AliasPath("request", "exit_event", "exit_code"),
-            AliasPath("request", "MonitorEvent", "exit_event", "exit_code"),
-        ),
-    )
-
-
-class Machine(_Lenient):
-    """A machine. Unknown strings in `state` are transient. `config` is empty while Fly can't reach the host."""
-
-    id: str
-    name: str = ""
-    state: str = ""
-    region: str = ""
-    instance_id: str = ""
-    config: Annotated[dict[str, Any], _absent_is({})] = Field(default={}, repr=False)
-    checks: Annotated[tuple[Check, ...], _absent_is(())] = ()
-    events: Annotated[tuple[_MachineEvent, ...], _absent_is(())] = Field(default=(), repr=False)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What we wrote on the machine."""
-        found = self.config.get("metadata")
-        return dict(found) if isinstance(found, dict) else {}
-
-    @property
-    def exit_code(self) -> int | None:
-        """How the main process ended the last time that it did, None if Fly tells of no end."""
-        ends = [event for event in self.events if event.exit_code is not None]
-        return max(ends, key=lambda event: event.timestamp).exit_code if ends else None
-
-
-class _Error(_Lenient):
-    error: str | None = None
-    message: str | None = None
-
-
-class _Secret(_Lenient):
-    name: str
-
-
-class _Secrets(_Lenient):
-    secrets: Annotated[tuple[_Secret, ...], _absent_is(())] = ()
-
-
-class _SecretsVersion(_Lenient):
-    version: int = Field(validation_alias=AliasChoices("version", "Version"))
-
-
-class _Machines(RootModel[tuple[Machine, ...]]):
-    pass
-
-
 def build_http() -> httpx.Client:
     """A client with the time-out that Fly needs."""
     return httpx.Client(timeout=TIMEOUT_SECONDS)
@@ -205,6 +135,14 @@ class Fly:
             return None
         return self._read(FlyApp, answer)
 
+    def list_apps(self, organization: str) -> tuple[FlyApp, ...]:
+        """All apps of the organisation, also those whose deletion goes on.
+
+        An answer that may have left some out is `FlyRefused`, never fewer apps.
+        """
+        answer = self._send("GET", "/apps", params={"org_slug": organization})
+        return self._read(FlyApps, answer).apps or ()
+
     def delete_app(self, name: str) -> None:
         """Begin to delete the app with all that it has. It is gone when `get_app` says None; gone already is fine."""
         answer = self._send("DELETE", _app(name), params={"force": "true"})
@@ -224,17 +162,17 @@ class Fly:
     def set_secrets(self, app: str, values: Mapping[str, str | None], *, fresh: bool = False) -> int:
         """Set secrets, or remove those whose value is None. Gives the version to start machines with, at least."""
         answer = self._send("POST", _app(app, "secrets"), {"values": dict(values)})
-        return self._read(_SecretsVersion, answer, fresh=fresh, hidden=None).version
+        return self._read(SecretsVersion, answer, fresh=fresh, hidden=None).version
 
     def list_secret_names(self, app: str, *, fresh: bool = False) -> frozenset[str]:
         """The names of the app's secrets."""
         answer = self._send("GET", _app(app, "secrets"))
-        found = self._read(_Secrets, answer, fresh=fresh, hidden=None)
+        found = self._read(Secrets, answer, fresh=fresh, hidden=None)
         return frozenset(secret.name for secret in found.secrets)
 
     def list_machines(self, app: str, *, fresh: bool = False) -> tuple[Machine, ...]:
         """The app's machines, without destroyed ones."""
-        return self._read(_Machines, self._send("GET", _app(app, "machines")), fresh=fresh).root
+        return self._read(Machines, self._send("GET", _app(app, "machines")), fresh=fresh).root
 
     def get_machine(self, app: str, machine_id: str) -> Machine:
         """The machine; `FlyRefused` with status 404 if there is none."""
@@ -280,6 +218,42 @@ class Fly:
         )
         answer = self._send("POST", _app(app, "machines", machine_id), body, seconds=LAUNCH_SECONDS)
         return self._read(Machine, answer, hidden=_environment(config))
+
+    def start_machine(self, app: str, machine_id: str) -> None:
+        """Boot a machine that was stopped.
+
+        One that runs, is being changed or was never launched may be `FlyRefused` with status 412: look at its state.
+        """
+        self._expect(self._send("POST", _app(app, "machines", machine_id, "start")))
+
+    def import_certificate(
+        self, app: str, hostname: str, *, fullchain: str, private_key: SecretStr, fresh: bool = False
+    ) -> Certificate:
+        """Give the app a certificate (PEM, the leaf first) and its key (PEM) for a host name, which may be `*.…`.
+
+        It is active once DNS proves that the name is the app's. Fly's words about a refusal are left out: they may
+        quote the key.
+        """
+        body = {"hostname": hostname, "fullchain": fullchain, "private_key": private_key.get_secret_value()}
+        answer = self._send("POST", _app(app, "certificates", "custom"), body)
+        return self._read(Certificate, answer, fresh=fresh, hidden=None)
+
+    def get_certificate(self, app: str, hostname: str) -> Certificate | None:
+        """The app's certificate for the host name, or None."""
+        answer = self._send("GET", _app(app, "certificates", hostname))
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return self._read(Certificate, answer)
+
+    def check_certificate(self, app: str, hostname: str) -> Certificate:
+        """The certificate after Fly has looked at DNS again; `FlyRefused` with status 404 if there is none."""
+        return self._read(Certificate, self._send("POST", _app(app, "certificates", hostname, "check")))
+
+    def delete_certificate(self, app: str, hostname: str) -> None:
+        """Take the host name from the app, with every certificate for it; gone already is fine."""
+        answer = self._send("DELETE", _app(app, "certificates", hostname))
+        if answer.status_code != HTTPStatus.NOT_FOUND:
+            self._expect(answer)
 
     def _send(
         self,
@@ -374,7 +348,7 @@ def _authorization(token: SecretStr) -> str:
 
 def _words(answer: httpx.Response) -> str:
     try:
-        body = _Error.model_validate_json(answer.content)
+        body = Refusal.model_validate_json(answer.content)
     except ValidationError:
         return answer.text.strip()
     return body.error or body.message or answer.text.strip()

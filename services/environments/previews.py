@@ -1,0 +1,196 @@
+"""The environments of a pull request, made to be what its apps' policies and GitHub's last word on it say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from aws_lambda_powertools import Logger
+
+from choreography.clock import Clock
+from choreography.reaction import Fact, RetryLaterError
+from environments import facts
+from environments.ask_github import AskGitHub
+from environments.policy import is_trusted_with_secrets, over_cap, reason_to_skip
+from environments.reach import Reach
+from github_app.access import Place
+from prestage_contracts.envelope import Reason
+from records.apps import App, Apps
+from records.environments import (
+    CapReachedError,
+    Environment,
+    Environments,
+    SupersededError,
+    environment_id,
+    new_environment,
+)
+from records.pull_requests import PullRequest, still_told_by
+from records.skips import Skip, Skips
+from records.table import Check
+
+logger = Logger()
+
+CLOSED = {
+    "closed": Reason(code="pull_request_closed", message="The pull request was closed."),
+    "merged": Reason(code="pull_request_merged", message="The pull request was merged."),
+}
+
+
+@dataclass(frozen=True)
+class Naming:
+    """`fly_app` names the Fly.io app of an environment's id; `address` has `{fly_app}` where that name goes.
+
+    Where the app has a domain for the environment's type, the address is there: a preview's one label below it.
+    """
+
+    fly_app: Callable[[str], str]
+    address: str
+
+    def named(self, environment: Environment, app: App) -> Environment:
+        """The app's environment with its names."""
+        fly_app = self.fly_app(environment.id)
+        address = urlsplit(self.address.format(fly_app=fly_app))
+        host = app.production_domain if environment.type == "production" else app.domain and f"{fly_app}.{app.domain}"
+        if host is not None:
+            port = f":{address.port}" if address.port else ""
+            address = address._replace(netloc=f"{host}{port}")
+        return environment.model_copy(update={"fly_app": fly_app, "address": address.geturl(), "own_host": host})
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """What is being followed: the last word while `last_word` holds, for the sake of the event `cause`."""
+
+    pull_request: PullRequest
+    cause: str
+    last_word: Check
+    afresh: bool
+
+
+@dataclass(frozen=True)
+class Previews:
+    """Follows pull requests as they are on record."""
+
+    apps: Apps
+    environments: Environments
+    skips: Skips
+    ask: AskGitHub
+    reach: Reach
+    naming: Naming
+    clock: Clock
+
+    def follow(self, pull_request: PullRequest, cause: str, *, afresh: bool = False) -> Sequence[Fact]:
+        """What follows from the last word, for that event; `afresh` deploys what is deployed already.
+
+        Raises:
+            RetryLaterError: GitHub does not say what it was asked; or `afresh` was superseded, which nothing else does.
+        """
+        word = pull_request.word
+        last_word = still_told_by(word.repository.id, word.pull_request.number, pull_request.told_by)
+        if not pull_request.is_open:
+            return self._close_all(pull_request, cause, last_word)
+        apps = self.apps.list_by_repository(word.repository.id)
+        if not apps:
+            logger.info("no app in this repository", repository_id=word.repository.id)
+            return []
+        if self.reach.is_lost(Place(word.installation_id, word.repository)):
+            logger.info("the App does not reach the repository", repository_id=word.repository.id)
+            return self.restate(pull_request, cause)
+        # Whatever GitHub is asked comes before the first write: what is refused then has nothing to tell.
+        decided = [(app, reason_to_skip(app, pull_request) or self._wanted(app, pull_request)) for app in apps]
+        doing = _Doing(pull_request, cause, last_word, afresh)
+        return [fact for app, one in decided for fact in self._do(app, one, doing)]
+
+    def restate(self, pull_request: PullRequest, cause: str) -> Sequence[Fact]:
+        """What an event did before a newer word on the pull request came, which may be stated already."""
+        word = pull_request.word
+        of = word.repository.id, word.pull_request.number
+        skips = [skip for skip in self.skips.list_by_pull_request(*of) if skip.decided_by == cause]
+        return [
+            *(fact for one in self.environments.list_by_pull_request(*of) for fact in facts.raised(one, cause)),
+            *(facts.skipped(word, skip) for skip in skips),
+        ]
+
+    def _close_all(self, pull_request: PullRequest, cause: str, last_word: Check) -> Sequence[Fact]:
+        """What was skipped stays so, and the comment goes on saying why."""
+        word, reason = pull_request.word, CLOSED[pull_request.state]
+        for one in self.environments.list_by_pull_request(word.repository.id, word.pull_request.number):
+            self._close(one.id, cause, reason, last_word)
+        return self.restate(pull_request, cause)
+
+    def _close(self, found_id: str, cause: str, reason: Reason, last_word: Check) -> Sequence[Fact]:
+        try:
+            closed = self.environments.close(found_id, cause, reason, self.clock(), [last_word])
+        except SupersededError:
+            logger.info("superseded", environment_id=found_id)
+            return []
+        return facts.raised(closed, cause)
+
+    def _do(self, app: App, decided: Environment | Reason, doing: _Doing) -> Sequence[Fact]:
+        number = doing.pull_request.word.pull_request.number
+        if isinstance(decided, Reason):
+            closed = self._close(environment_id(app.id, "preview", number), doing.cause, decided, doing.last_word)
+            return [*closed, *self._skip(app, decided, doing)]
+        try:
+            deployed = self.environments.deploy(
+                decided, doing.cause, [doing.last_word], most_live=app.max_previews, afresh=doing.afresh
+            )
+        except SupersededError:
+            return _superseded(decided, afresh=doing.afresh)
+        except CapReachedError:
+            return self._skip(app, over_cap(app), doing)
+        self.skips.forget(decided.repository.id, number, app.id, doing.last_word)
+        logger.info("followed", environment_id=deployed.id, generation=deployed.generation, status=deployed.status)
+        return facts.raised(deployed, doing.cause)
+
+    def _skip(self, app: App, reason: Reason, doing: _Doing) -> Sequence[Fact]:
+        """Stated once for each reason, not for each word on a pull request that is skipped anyway."""
+        word = doing.pull_request.word
+        repository_id, number = word.repository.id, word.pull_request.number
+        found = self.skips.get(repository_id, number, app.id)
+        if found is not None and found.reason == reason:
+            return [facts.skipped(word, found)] if found.decided_by == doing.cause else []
+        skip = Skip(
+            repository_id=repository_id,
+            number=number,
+            app_id=app.id,
+            app_name=app.name,
+            reason=reason,
+            decided_by=doing.cause,
+        )
+        if not self.skips.keep(skip, doing.last_word):
+            logger.info("superseded", app_id=app.id)
+            return []
+        logger.info("skipped", app_id=app.id, reason=reason.code)
+        return [facts.skipped(word, skip)]
+
+    def _wanted(self, app: App, pull_request: PullRequest) -> Environment:
+        word = pull_request.word
+        place = Place(word.installation_id, word.repository)
+        return self.naming.named(
+            new_environment(
+                app_id=app.id,
+                app_name=app.name,
+                type="preview",
+                repository=word.repository,
+                installation_id=word.installation_id,
+                branch=word.head.branch,
+                sha=word.head.sha,
+                pull_request=word.pull_request,
+                with_secrets=is_trusted_with_secrets(
+                    app, word, lambda: self.ask.may_write(place, word.pull_request.author)
+                ),
+                fly_app="-",
+                address="https://-",
+                now=self.clock(),
+            ),
+            app,
+        )
+
+
+def _superseded(environment: Environment, *, afresh: bool) -> Sequence[Fact]:
+    """A newer word does what an older one would, but for deploying afresh."""
+    if afresh:
+        raise RetryLaterError("something else was told of the pull request meanwhile", timedelta(seconds=1))
+    logger.info("superseded", environment_id=environment.id)
+    return []

@@ -1,0 +1,76 @@
+"""Webhooks that were not taken: GitHub is asked to deliver each once more. States nothing: the webhook does."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from aws_lambda_powertools import Logger
+from pydantic import SecretStr
+
+from github_app.client import Delivery, GitHub, GitHubRefusedError, GitHubUnavailableError
+from janitor.finding import Finding
+from janitor.once import Once
+from janitor.watch import Patience, Watch
+
+KEPT = timedelta(days=3)
+"""How long GitHub keeps deliveries."""
+
+SETTLING = timedelta(minutes=1)
+"""A function that died in an attempt holds what it says for some seconds: another attempt is not for then."""
+
+MOST = 200
+"""Deliveries in one sweep: a few minutes."""
+
+PAUSE_SECONDS = 1.0
+"""Between two requests that change something, as GitHub asks for."""
+
+logger = Logger()
+
+
+@dataclass(frozen=True)
+class Redelivered:
+    """The look. `jwt` proves the App; `pause` waits that many seconds; `most` is how many it comes to in one sweep."""
+
+    github: GitHub
+    jwt: Callable[[], SecretStr]
+    once: Once
+    pause: Callable[[float], None] = time.sleep
+    most: int = MOST
+
+    def __call__(self, watch: Watch) -> Sequence[Finding]:
+        """Have what failed in the last three days delivered again, the oldest first: it is gone the soonest.
+
+        A delivery that was taken at a later attempt may be among it: what it says was stated, and is not again.
+        """
+        done = 0
+        patience = Patience()
+        for guid, delivery_id in self._failed(watch):
+            watch.check()
+            if done == self.most:
+                break
+            try:
+                done += self.once("github", "delivery", guid, partial(self._redeliver, delivery_id))
+            except GitHubUnavailableError as error:
+                logger.warning("not redelivered", delivery_id=guid, explanation=str(error))
+                patience.lost(error)
+            except GitHubRefusedError as error:
+                logger.warning("not redelivered", delivery_id=guid, explanation=str(error))
+            else:
+                patience.answered()
+        logger.info("redelivered", count=done)
+        return []
+
+    def _failed(self, watch: Watch) -> Sequence[tuple[str, int]]:
+        """What failed, by its GUID, each with its latest attempt; all of it, or an error. Not what just failed."""
+        latest: dict[str, Delivery] = {}
+        for attempt in self.github.failed_deliveries(self.jwt(), watch.began - KEPT):
+            watch.check()
+            latest.setdefault(attempt.guid, attempt)
+        settled = (one for one in reversed(latest.values()) if one.delivered_at < watch.began - SETTLING)
+        return [(one.guid, one.id) for one in settled]
+
+    def _redeliver(self, delivery_id: int) -> None:
+        self.github.redeliver(self.jwt(), delivery_id)
+        self.pause(PAUSE_SECONDS)
