@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --quiet
 unexport VIRTUAL_ENV
 ARCHITECTURE ?= arm64
 
-.PHONY: help setup fmt lint types test bench schemas requirements package build demo clean
+.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas requirements package build demo clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,12 @@ types: setup ## mypy, strict
 test: setup ## Every test that needs nothing but this machine
 	@$(RUN) pytest --numprocesses auto --dist loadfile $(ARGS)
 
+simulate: setup ## The real handlers through SEEDS=200 histories, from seed FROM=0, or SEED=… alone with its trace
+	@$(RUN) python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200) --from $(or $(FROM),0))
+
+simulate-mutants: setup ## Without each protection, some history has to fail (PROTECTION='lease' for one)
+	@$(RUN) python -m tests.simulation --mutants $(if $(PROTECTION),'$(PROTECTION)')
+
 schemas: setup ## Write events-schema/ from the models
 	@$(RUN) python -m prestage.contract_files
 
@@ -64,7 +70,7 @@ build: package ## The package for this machine, then its functions under the Lam
 bench: setup ## Measure, print, and say against what
 	@$(RUN) python -m prestage.stage.bench
 
-demo: setup ## A pull request becomes a live preview, on this machine alone
+demo: setup ## The life of a preview, on this machine alone
 	@$(RUN) prestage demo
 
 clean: ## Remove what the targets made

@@ -1,10 +1,10 @@
-"""The command line against the template, deployed into moto, and the GitHub stand-in; no function runs."""
+"""The command line against the template, deployed into moto, a bus, and the GitHub stand-in; no function runs."""
 
 import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +13,27 @@ import pytest
 
 from prestage.cli import main
 from prestage.stack import Stack
-from prestage.stage.aws import CREDENTIALS, REGION, LocalAws
+from prestage.stage import bus_http, contract
+from prestage.stage.aws import ACCOUNT, CREDENTIALS, REGION, LocalAws
+from prestage.stage.bus import Bus
+from prestage.stage.dns import LocalZone
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
 from prestage.stage.serve import Server
+from prestage_contracts import EVENTS
+from prestage_contracts.envelope import Event
+from prestage_contracts.operators import DeployRequested
 from records.apps import App
+from records.table import Table
 from tests.unit.github_stage import APP_ID, SLUG, pem, public_pem
 from tests.unit.record_examples import app, user
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 STACK = "prestage"
 SHOP, OTHER = "octo-org/shop", "octo-org/other"
+RENAMED = "octo-org/before"
+"""A repository that a test may rename."""
+
 OWNER = "shop-team"
 CREDENTIALS_TEXT = json.dumps({"app_id": APP_ID, "slug": SLUG, "private_key": pem()})
 
@@ -35,9 +45,11 @@ def add_app(name: str = "storefront", repository: str = SHOP, *more: str) -> tup
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack that the App's credentials are in, and the GitHub that it asks."""
+    """A stack that the App's credentials are in, the GitHub that it asks, and a bus that takes what operators state."""
 
     aws: LocalAws
+    bus: Bus
+    bus_url: str
     github: GitHubStandIn
     stack: Stack
     outputs: dict[str, str]
@@ -46,7 +58,7 @@ class Deployed:
     def begin(self) -> None:
         """Have one user on record and nothing else."""
         client = self.aws.client("dynamodb")
-        for name in ("RecordsTable", "SecretsTable"):
+        for name in ("RecordsTable", "SecretsTable", "JournalTable"):
             table = self.outputs[name]
             for item in client.scan(TableName=table)["Items"]:
                 client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
@@ -59,6 +71,16 @@ class Deployed:
             added = app(name, repository=told, installation_id=installation_id, owner=OWNER)
             self.stack.apps.add(added)
         return added
+
+    @property
+    def records(self) -> Table:
+        """The records, as functions reach them."""
+        return Table(self.aws.client("dynamodb"), self.outputs["RecordsTable"])
+
+    def stated(self) -> Event:
+        """The fact that was stated last."""
+        event = self.bus.events[-1]
+        return EVENTS[event["detail-type"]].model_validate(event["detail"])
 
     def publish(self, name: str, **changes: str | None) -> None:
         """Tell of another stack, with these outputs but for changes; None leaves one out."""
@@ -75,7 +97,8 @@ class Deployed:
 
 
 @contextmanager
-def deployed_stack(folder: Path) -> Iterator[Deployed]:
+def deployed_stack(folder: Path, *, zone: str | None = None) -> Iterator[Deployed]:
+    """`zone` is the name of its DNS zone, if it has one."""
     github = GitHubStandIn(
         app_id=APP_ID,
         slug=SLUG,
@@ -84,17 +107,32 @@ def deployed_stack(folder: Path) -> Iterator[Deployed]:
         webhook_url="http://127.0.0.1:9/webhooks/github",
     )
     sample = SampleRepository.create(folder / "shop")
-    for name in (SHOP, OTHER):
+    for name in (SHOP, OTHER, RENAMED):
         github.add_repository(name, sample.path)
-    with LocalAws() as aws, Server(github.application()) as server:
+    with LocalAws() as aws, Server(github.application()) as server, ExitStack() as parts:
+        zone_id = LocalZone(aws.client("route53"), zone).id if zone else ""
         deployment = aws.deploy(
             TEMPLATE,
-            {"GitHubApiUrl": server.url},
+            {"GitHubApiUrl": server.url, "HostedZoneId": zone_id},
             stack_name=STACK,
             api_url="http://127.0.0.1:9",
             secrets={"GitHubAppSecret": CREDENTIALS_TEXT},
         )
-        yield Deployed(aws, github, Stack.named(STACK, aws.client), dict(deployment.outputs), boto3.Session())
+        bus = _bus(deployment.outputs["BusName"])
+        bus_url = parts.enter_context(Server(bus_http.application(bus))).url
+        stack = Stack.named(STACK, aws.client)
+        yield Deployed(aws, bus, bus_url, github, stack, dict(deployment.outputs), boto3.Session())
+
+
+def _bus(name: str) -> Bus:
+    return Bus(
+        name=name,
+        account=ACCOUNT,
+        region=REGION,
+        deliver=lambda _: None,
+        may_publish=lambda _, source: source == DeployRequested.SOURCE,
+        violation=contract.violation,
+    )
 
 
 @dataclass(frozen=True)
@@ -151,7 +189,8 @@ def shell_at(at: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "PRESTAGE_STACK", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
-    settings = {**CREDENTIALS, **nothing, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": at.aws.endpoint}
+    endpoints = {"AWS_ENDPOINT_URL": at.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": at.bus_url}
+    settings = {**CREDENTIALS, **nothing, **endpoints, "AWS_DEFAULT_REGION": REGION}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", at.session)

@@ -101,7 +101,9 @@ def test_what_is_no_command_is_one_line_and_status_2(
     shell.run(*command).refused(*words, status=2)
 
 
-@pytest.mark.parametrize("group", [(), ("apps",), ("users",), ("config",), ("secrets",)])
+@pytest.mark.parametrize(
+    "group", [(), ("apps",), ("certificates",), ("environments",), ("users",), ("config",), ("secrets",)]
+)
 def test_without_a_command_the_commands_are_listed(shell: Shell, group: tuple[str, ...]) -> None:
     ran = shell.run(*group)
     assert (ran.status, ran.err) == (2, "")

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from prestage_contracts.snapshot import Repository
-from records.apps import App
-from records.pull_requests import PullRequests, still_told_by
-from records.table import Table
 from tests.unit.cli_stage import (
     CREDENTIALS_TEXT,
     OTHER,
     OWNER,
+    RENAMED,
     SHOP,
     Deployed,
     Shell,
@@ -22,7 +20,7 @@ from tests.unit.cli_stage import (
     shell_at,
 )
 from tests.unit.github_stage import SLUG
-from tests.unit.record_examples import preview, told
+from tests.unit.steps import begin
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +35,15 @@ def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         yield found
 
 
+POLICY = ("forks", "bots", "drafts", "previews", "preview_label", "max_previews", "idle_hours", "keep_label")
+
+
+def policy(app: Any) -> tuple[Any, ...]:
+    return tuple(app[name] for name in POLICY)
+
+
 def shown(shell: Shell, reference: str = "storefront") -> Any:
     return json.loads(shell.do("apps", "show", reference))
-
-
-def begin_preview(shell: Shell, app: App) -> None:
-    table = Table(shell.at.aws.client("dynamodb"), shell.at.outputs["RecordsTable"])
-    PullRequests(table).tell(told(repository_id=app.repository.id))
-    wanted = preview(of=app)
-    shell.at.stack.environments.begin(wanted, still_told_by(app.repository.id, 3, "event-1"))
 
 
 # ---- Adding
@@ -65,11 +63,22 @@ def test_an_app_is_added_with_what_github_tells_of_its_repository(shell: Shell) 
 def test_every_setting_can_be_given(shell: Shell) -> None:
     commands = ("--build", "npm ci", "--directory", "apps/web", "--health-path", "/ready")
     machine = ("--port", "3000", "--region", "fra", "--memory-mb", "2048", "--cpus", "2")
-    shell.do(*add_app("web", SHOP, *commands, *machine, "--forks", "without_secrets"))
+    shell.do(*add_app("web", SHOP, *commands, *machine))
     app = shown(shell, "web")
     assert (app["build"], app["directory"], app["health_path"]) == ("npm ci", "apps/web", "/ready")
     assert (app["port"], app["region"], app["memory_mb"], app["cpus"]) == (3000, "fra", 2048, 2)
-    assert app["forks"] == "without_secrets"
+
+
+def test_a_policy_is_finite_and_careful_unless_it_is_given(shell: Shell) -> None:
+    shell.do(*add_app())
+    assert policy(shown(shell)) == ("ignore", "without_secrets", "preview", "every", "preview", 20, 168, "keep-preview")
+
+
+def test_a_policy_can_be_given(shell: Shell) -> None:
+    whose = ("--forks", "trusted", "--bots", "ignore", "--drafts", "ignore")
+    which = ("--previews", "label", "--preview-label", "show it", "--keep-label", "stay")
+    shell.do(*add_app("web", SHOP, *whose, *which, "--max-previews", "0", "--idle-hours", "8760"))
+    assert policy(shown(shell, "web")) == ("trusted", "ignore", "ignore", "label", "show it", 0, 8760, "stay")
 
 
 def test_a_repository_has_the_name_that_github_gives_it(shell: Shell) -> None:
@@ -115,6 +124,15 @@ def test_secrets_that_an_interrupted_removal_left_are_not_the_new_app_s(shell: S
         (("--cpus", "3"), ("--cpus", "1, 2, 4 or 8")),
         (("--cpus", "8"), ("--memory-mb and --cpus",)),
         (("--forks", "maybe"), ("--forks", "'ignore', 'without_secrets'")),
+        (("--bots", "maybe"), ("--bots", "'trusted'")),
+        (("--drafts", "maybe"), ("--drafts", "'ignore', 'preview'")),
+        (("--previews", "some"), ("--previews", "'every', 'label', 'command'")),
+        (("--preview-label", " "), ("--preview-label: 1 to 50 characters",)),
+        (("--keep-label", "x" * 51), ("--keep-label: 1 to 50 characters",)),
+        (("--max-previews", "-1"), ("--max-previews: 0 to 1000",)),
+        (("--max-previews", "1001"), ("--max-previews: 0 to 1000",)),
+        (("--idle-hours", "0"), ("--idle-hours: 1 to 8760",)),
+        (("--idle-hours", "8761"), ("--idle-hours: 1 to 8760",)),
         (("--port", "0"), ("--port", "greater than or equal to 1")),
         (("--port", "http"), ("--port",)),
         (("--directory", "/etc"), ("--directory: the directory is a path inside the repository",)),
@@ -188,6 +206,95 @@ def test_a_github_that_is_down_is_told(shell: Shell) -> None:
     shell.run(*add_app()).refused("GitHub answered 503", "try again later")
 
 
+# ---- Changing
+
+
+def test_what_is_set_is_changed_and_nothing_else(shell: Shell) -> None:
+    shell.do(*add_app("web", SHOP, "--build", "npm ci"))
+    before = shown(shell, "web")
+    said = shell.do("apps", "set", "web", "--forks", "trusted", "--max-previews", "3", "--start", "npm start")
+    assert said == f"changed {SHOP}:web: start='npm start', forks='trusted', max_previews=3\n"
+    changed = {"forks": "trusted", "max_previews": 3, "start": "npm start", "revision": before["revision"] + 1}
+    assert shown(shell, "web") == {**before, **changed}
+
+
+def test_every_setting_can_be_changed(shell: Shell) -> None:
+    shell.at.have("web")
+    commands = {"image": "node:22", "start": "npm start", "build": "npm ci", "directory": "apps/web"}
+    machine = {"port": 3000, "health_path": "/ready", "memory_mb": 2048, "cpus": 2}
+    whose = {"forks": "trusted", "bots": "trusted", "drafts": "ignore"}
+    which = {"previews": "command", "preview_label": "show", "keep_label": "stay", "max_previews": 1, "idle_hours": 2}
+    wanted: dict[str, object] = {**commands, **machine, **whose, **which}
+    options = [part for name, value in wanted.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    shell.do("apps", "set", "web", *options)
+    assert {name: value for name, value in shown(shell, "web").items() if name in wanted} == wanted
+
+
+def test_an_empty_build_is_none(shell: Shell) -> None:
+    shell.do(*add_app("web", SHOP, "--build", "npm ci"))
+    assert shell.do("apps", "set", "web", "--build", "") == f"changed {SHOP}:web: build=None\n"
+    assert shown(shell, "web")["build"] is None
+
+
+def test_a_change_keeps_config_values_and_secrets(shell: Shell) -> None:
+    shell.at.have("web")
+    shell.do("config", "set", "web", "GREETING", "hello")
+    shell.do("secrets", "set", "web", "TOKEN", given=b"hush")
+    shell.do("apps", "set", "web", "--drafts", "ignore")
+    app = shown(shell, "web")
+    assert (app["config"], app["secrets"]["preview"]) == ({"preview": {"GREETING": "hello"}}, ["TOKEN"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ((), ("name at least one thing to change",)),
+        (("--image", "Bad Image"), ("--image: a public image, such as node:22",)),
+        (("--cpus", "8"), ("--memory-mb and --cpus",)),
+        (("--start", ""), ("--start",)),
+        (("--keep-label", ""), ("--keep-label: 1 to 50 characters",)),
+        (("--max-previews", "2000"), ("--max-previews: 0 to 1000",)),
+        (("--forks", "ignored"), ("--forks", "'ignore'")),
+        (("--region", "fra"), ("No such option: --region",)),
+    ],
+)
+def test_a_change_that_is_not_valid_is_told_by_its_option_and_changes_nothing(
+    shell: Shell, settings: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    shell.at.have("web")
+    before = shown(shell, "web")
+    shell.run("apps", "set", "web", *settings).refused(*words, "(see prestage apps set --help)", status=2)
+    assert shown(shell, "web") == before
+
+
+# ---- Connecting again
+
+
+def test_a_renamed_repository_is_found_by_the_name_that_it_had(shell: Shell) -> None:
+    before = shell.at.have("storefront", repository=RENAMED)
+    shell.at.github.rename_repository(RENAMED, "octo-org/renamed")
+    assert shell.do("apps", "reconnect", "storefront").startswith("storefront is in octo-org/renamed, installation ")
+    app = shown(shell)
+    assert app["repository"] == {"id": before.repository.id, "full_name": "octo-org/renamed"}
+    assert shown(shell, "octo-org/renamed:storefront")["id"] == before.id
+
+
+def test_a_new_installation_is_found(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    installation_id = app.installation_id
+    shell.at.stack.apps.update(app.model_copy(update={"installation_id": 1}))
+    assert shell.do("apps", "reconnect", "storefront") == (f"storefront is in {SHOP}, installation {installation_id}\n")
+    assert shown(shell)["installation_id"] == installation_id
+    assert [one.id for one in shell.at.stack.apps.list_by_installation(1)] == []
+
+
+def test_an_app_is_not_connected_to_another_repository(shell: Shell) -> None:
+    app = shell.at.have("storefront")
+    shell.run("apps", "reconnect", "storefront", "--repository", OTHER).refused(OTHER)
+    shell.run("apps", "reconnect", "storefront", "--repository", "octo-org/none").refused("is not installed in")
+    assert shown(shell)["repository"]["id"] == app.repository.id
+
+
 # ---- Listing, showing, naming
 
 
@@ -227,7 +334,7 @@ def test_an_app_that_is_not_there_is_told(shell: Shell) -> None:
 def test_an_app_is_shown_with_its_environments_and_the_names_of_its_secrets(shell: Shell) -> None:
     app = shell.at.have("storefront")
     shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
-    begin_preview(shell, app)
+    begin(shell.at.records, of=app)
     printed = shell.do("apps", "show", "storefront")
     shown_app = json.loads(printed)
     assert shown_app["secrets"] == {"preview": ["TOKEN"], "production": []}
@@ -253,7 +360,7 @@ def test_a_removed_app_is_gone_with_its_secrets(shell: Shell) -> None:
 def test_an_app_with_live_environments_stays_with_its_secrets(shell: Shell) -> None:
     app = shell.at.have("storefront")
     shell.at.stack.secrets.set(app.id, "preview", "TOKEN", "hush")
-    begin_preview(shell, app)
-    shell.run("apps", "remove", "storefront").refused("1 live environments")
+    begin(shell.at.records, of=app)
+    shell.run("apps", "remove", "storefront").refused("1 environments that are not stopped", "environments stop`")
     left = shown(shell)
     assert (left["removing"], left["secrets"]["preview"]) == (False, ["TOKEN"])

@@ -4,11 +4,19 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from fly_io.client import LAUNCH_SECONDS, TIMEOUT_SECONDS, Fly, FlyApp, FlyRefused, Machine, NameTaken
 from prestage.stage.template import load
-from runtimes.fly import LAUNCH_SECONDS, TIMEOUT_SECONDS, Fly, FlyApp, FlyRefused, Machine, NameTaken
 from tests.unit.fly_wire import CAPABILITY, CONFIG, MACHINE, Wire, answered, client
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "apps", "x"]), inner),
+    max_leaves=8,
+)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +111,54 @@ def test_an_app_is_read_with_whose_it_is() -> None:
 def test_an_app_of_which_fly_says_little_is_nobodys() -> None:
     fly, _ = answered(200, {"name": "a", "status": None, "network": None})
     assert fly.get_app("a") == FlyApp(name="a", organization_slug="")
+
+
+def test_the_apps_of_an_organisation_are_listed_with_their_networks() -> None:
+    one = {"id": "x1", "name": "a", "network": "n", "status": "deployed", "organization": {"slug": "org"}}
+    fly, wire = answered(200, {"total_apps": 2, "apps": [one, {"id": "x2", "name": "b", "machine_count": 1}]})
+    assert fly.list_apps("org") == (
+        FlyApp(id="x1", name="a", organization_slug="org", network="n", status="deployed"),
+        FlyApp(id="x2", name="b"),
+    )
+    assert (wire.last.method, str(wire.last.url)) == ("GET", "https://fly.example.com/v1/apps?org_slug=org")
+
+
+@pytest.mark.parametrize(
+    "body", [{"total_apps": 0, "apps": []}, {"apps": []}, {"total_apps": 0, "apps": None}, {"total_apps": 0}]
+)
+def test_an_organisation_may_have_no_app(body: dict[str, Any]) -> None:
+    assert answered(200, body)[0].list_apps("org") == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"total_apps": 2, "apps": [{"name": "a"}]},
+        {"total_apps": 1, "apps": None},
+        {"total_apps": False, "apps": None},
+        {"total_apps": 1, "apps": [{"id": "x1"}]},
+        {"apps": None},
+        {"apps": {}},
+        {},
+    ],
+)
+def test_a_list_that_leaves_apps_out_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(FlyRefused, match="another shape"):
+        answered(200, body)[0].list_apps("org")
+
+
+@given(
+    st.fixed_dictionaries({}, optional={"apps": JSON | st.lists(JSON), "total_apps": JSON, "error": JSON}) | JSON,
+)
+def test_an_answer_that_does_not_tell_of_all_apps_is_never_taken_for_fewer(body: Any) -> None:
+    fly, _ = answered(200, body)
+    try:
+        found = fly.list_apps("org")
+    except FlyRefused:
+        return
+    assert len(found) == len(body.get("apps") or ())
+    assert len(found) >= (body.get("total_apps") or 0)
+    assert found or body.get("apps") == [] or body["total_apps"] == 0
 
 
 def test_an_absent_app_is_none_and_anothers_is_refused() -> None:
@@ -206,6 +262,12 @@ def test_a_stale_version_is_refused_and_is_no_taken_name() -> None:
     assert not isinstance(raised.value, NameTaken)
 
 
+def test_a_stopped_machine_is_started() -> None:
+    fly, wire = answered(200, {"previous_state": "stopped"})
+    fly.start_machine("a", "m")
+    assert (wire.last.method, wire.last.url.path) == ("POST", "/v1/apps/a/machines/m/start")
+
+
 def test_machines_are_listed_and_read() -> None:
     fly, wire = answered(200, [MACHINE, {**MACHINE, "id": "b"}])
     assert [machine.id for machine in fly.list_machines("a")] == ["3d8d9014b32d89", "b"]
@@ -213,28 +275,6 @@ def test_machines_are_listed_and_read() -> None:
     fly, wire = answered(200, MACHINE)
     assert fly.get_machine("a", "m").state == "started"
     assert wire.last.url.path == "/v1/apps/a/machines/m"
-
-
-def test_a_machine_on_a_host_that_is_down_has_no_config() -> None:
-    machine = Machine.model_validate({"id": "m", "config": None, "checks": None, "events": None, "new": 1})
-    assert (machine.config, machine.metadata, machine.checks, machine.exit_code) == ({}, {}, (), None)
-    assert Machine.model_validate({"id": "m", "config": {"metadata": None}}).metadata == {}
-
-
-def test_a_machine_tells_how_it_last_ended_in_whatever_order_its_events_come() -> None:
-    def end(code: int, timestamp: int) -> dict[str, Any]:
-        return {"type": "exit", "timestamp": timestamp, "request": {"exit_event": {"exit_code": code}}}
-
-    older = {"timestamp": 1, "request": {"MonitorEvent": {"exit_event": {"exit_code": 81}}}}
-    events = [{"type": "start", "timestamp": 9}, end(83, 5), older, {"request": {"exit_event": None}}]
-    assert Machine.model_validate({"id": "m", "events": events}).exit_code == 83
-    assert Machine.model_validate({"id": "m", "events": events[::-1]}).exit_code == 83
-    assert Machine.model_validate({"id": "m", "events": [older]}).exit_code == 81
-
-
-def test_a_machines_checks_are_read() -> None:
-    machine = Machine.model_validate({"id": "m", "checks": [{"name": "http", "status": "passing", "output": "ok"}]})
-    assert [(check.name, check.status) for check in machine.checks] == [("http", "passing")]
 
 
 def test_what_is_shown_of_a_machine_has_nothing_of_its_environment() -> None:
