@@ -10,9 +10,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 from rich.console import Console
 
-from prestage import cli_apps, cli_users, cli_values
+from prestage import cli_apps, cli_certificates, cli_environments, cli_users, cli_values
+from prestage.certificate_files import CertificateRefusedError
+from prestage.cli_domains import DomainRefusedError
+from prestage.cli_environments import NotLiveError
 from prestage.cli_output import tell_error
-from prestage.stack import GitHubLookUpError, NoSuchStackError, UnknownAppError
+from prestage.references import UnknownAppError
+from prestage.stack import (
+    GitHubLookUpError,
+    NoSuchStackError,
+    NotStatedError,
+    NoZoneError,
+    UnknownEnvironmentError,
+    UnknownStoryError,
+)
 from records.apps import (
     AppChangedError,
     AppExistsError,
@@ -20,6 +31,7 @@ from records.apps import (
     ConfigTooLargeError,
     NoSuchAppError,
 )
+from records.domains import DomainConflictError
 from records.names import InvalidVariableError
 from records.table import ConflictError
 from records.users import NoSuchUserError, UserExistsError, UserHasAppsError
@@ -30,17 +42,25 @@ EXPECTED = (
     AppExistsError,
     AppInUseError,
     BotoCoreError,
+    CertificateRefusedError,
     ClientError,
     ConfigTooLargeError,
     ConflictError,
+    DomainConflictError,
+    DomainRefusedError,
     GitHubLookUpError,
     InvalidVariableError,
     NoSuchAppError,
     NoSuchStackError,
     NoSuchUserError,
+    NoZoneError,
+    NotLiveError,
+    NotStatedError,
     SecretUnreadableError,
     SecretsTooLargeError,
     UnknownAppError,
+    UnknownEnvironmentError,
+    UnknownStoryError,
     UserExistsError,
     UserHasAppsError,
 )
@@ -57,6 +77,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they hold secrets
 )
 app.add_typer(cli_apps.app, name="apps")
+app.add_typer(cli_certificates.app, name="certificates")
+app.add_typer(cli_environments.app, name="environments")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")
@@ -70,7 +92,7 @@ def demo(
         Path, typer.Option(help="The template that the stage deploys.", show_default="the project's own")
     ] = Path(__file__).parents[1] / "template.yaml",
 ) -> None:
-    """A pull request becomes a live preview, on this machine alone."""
+    """Show the life of a preview, on this machine alone."""
     from prestage.stage.demo import run  # noqa: PLC0415  # moto is not for the commands that reach a real stack
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, emoji=False)

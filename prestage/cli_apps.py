@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from prestage.cli_domains import check_domains
 from prestage.cli_options import DEFAULT_STACK, AppReference, StackName, checking
 from prestage.cli_output import show_rows
 from prestage.cli_users import ID_RULE
 from prestage.stack import Stack
 from prestage_contracts.snapshot import Repository
-from records.apps import new_app
+from records.apps import App, new_app
 from records.users import NoSuchUserError
 
 app = typer.Typer(help="The deployable things in repositories.", no_args_is_help=True)
@@ -23,8 +24,31 @@ _OPTIONS = {
     "owner": f"--owner: {ID_RULE}",
     "image": "--image: a public image, such as node:22 or ghcr.io/acme/base:1",
     "health_path": "--health-path: a path that begins with /, without spaces",
+    "preview_label": "--preview-label: 1 to 50 characters",
+    "keep_label": "--keep-label: 1 to 50 characters",
+    "max_previews": "--max-previews: 0 to 1000",
+    "idle_hours": "--idle-hours: 1 to 8760",
+    "domain": "--domain: in lower case, such as previews.example.com",
+    "production_domain": "--production-domain: in lower case, such as www.example.com",
     "region": "--region: three lower-case letters, such as iad",
 }
+
+
+ForksPolicy = Literal["ignore", "without_secrets", "trusted"]
+BotsPolicy = Literal["ignore", "without_secrets", "trusted"]
+DraftsPolicy = Literal["ignore", "preview"]
+PreviewsPolicy = Literal["every", "label", "command"]
+
+_FORKS = typer.Option(help="What a fork's pull request gets.")
+_BOTS = typer.Option(help="What a bot's pull request gets.")
+_DRAFTS = typer.Option(help="What a draft gets.")
+_PREVIEWS = typer.Option(help="Which pull requests get a preview: all, labelled ones, or those that ask by /preview.")
+_PREVIEW_LABEL = typer.Option(help="The label that --previews label asks for.")
+_MAX_PREVIEWS = typer.Option(help="Live previews at once, at most: 0 to 1000.")
+_IDLE_HOURS = typer.Option(help="Hours that a preview is kept while nothing happens: 1 to 8760.")
+_DOMAIN = typer.Option(help="What previews have their host names below; see docs/domains.md. Empty for none.")
+_PRODUCTION_DOMAIN = typer.Option(help="Production's host name. Empty for none.")
+_KEEP_LABEL = typer.Option(help="A label that keeps a preview longer than that.")
 
 
 @app.command()
@@ -41,9 +65,16 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
     region: Annotated[str, typer.Option(help="The Fly.io region.")] = "iad",
     memory_mb: Annotated[int, typer.Option(help="256, 512, 1024 or 2048.")] = 512,
     cpus: Annotated[int, typer.Option(help="Shared CPUs: 1, 2, 4 or 8.")] = 1,
-    forks: Annotated[
-        Literal["ignore", "without_secrets"], typer.Option(help="What a fork's pull request gets.")
-    ] = "ignore",
+    forks: Annotated[ForksPolicy, _FORKS] = "ignore",
+    bots: Annotated[BotsPolicy, _BOTS] = "without_secrets",
+    drafts: Annotated[DraftsPolicy, _DRAFTS] = "preview",
+    previews: Annotated[PreviewsPolicy, _PREVIEWS] = "every",
+    preview_label: Annotated[str, _PREVIEW_LABEL] = "preview",
+    max_previews: Annotated[int, _MAX_PREVIEWS] = 20,
+    idle_hours: Annotated[int, _IDLE_HOURS] = 168,
+    keep_label: Annotated[str, _KEEP_LABEL] = "keep-preview",
+    domain: Annotated[str | None, _DOMAIN] = None,
+    production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
     repository_id: Annotated[int | None, typer.Option(help="GitHub's id; asked of GitHub where left out.")] = None,
     installation_id: Annotated[int | None, typer.Option(help="The App's there; asked of GitHub likewise.")] = None,
     stack: StackName = DEFAULT_STACK,
@@ -68,13 +99,81 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
             memory_mb=memory_mb,
             cpus=cpus,
             forks=forks,
+            bots=bots,
+            drafts=drafts,
+            previews=previews,
+            preview_label=preview_label,
+            max_previews=max_previews,
+            idle_hours=idle_hours,
+            keep_label=keep_label,
+            domain=domain or None,
+            production_domain=production_domain or None,
         )
+    check_domains(found, added, {"domain", "production_domain"})
     try:
         found.apps.add(added)
     except NoSuchUserError as error:
         raise NoSuchUserError(f"{error}: add them with `prestage users add {owner}`") from None
     found.secrets.purge(added.id)  # what a removal left that was interrupted is not the new app's
     typer.echo(f"added {added.repository.full_name}:{added.name} ({added.id})")
+
+
+@app.command("set")
+def set_(  # noqa: PLR0917  # typer turns each into an option of its own
+    reference: AppReference,
+    image: Annotated[str | None, typer.Option(help="A public image with a shell.")] = None,
+    start: Annotated[str | None, typer.Option(help="The command that serves HTTP on $PORT.")] = None,
+    build: Annotated[str | None, typer.Option(help="A command that is run once before that; empty for none.")] = None,
+    directory: Annotated[str | None, typer.Option(help="Where in the repository the commands are run.")] = None,
+    port: Annotated[int | None, typer.Option(help="What $PORT is.")] = None,
+    health_path: Annotated[str | None, typer.Option(help="A path that answers 2xx once the app is ready.")] = None,
+    memory_mb: Annotated[int | None, typer.Option(help="256, 512, 1024 or 2048.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="Shared CPUs: 1, 2, 4 or 8.")] = None,
+    forks: Annotated[ForksPolicy | None, _FORKS] = None,
+    bots: Annotated[BotsPolicy | None, _BOTS] = None,
+    drafts: Annotated[DraftsPolicy | None, _DRAFTS] = None,
+    previews: Annotated[PreviewsPolicy | None, _PREVIEWS] = None,
+    preview_label: Annotated[str | None, _PREVIEW_LABEL] = None,
+    max_previews: Annotated[int | None, _MAX_PREVIEWS] = None,
+    idle_hours: Annotated[int | None, _IDLE_HOURS] = None,
+    keep_label: Annotated[str | None, _KEEP_LABEL] = None,
+    domain: Annotated[str | None, _DOMAIN] = None,
+    production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Change an app. It counts from the next word on a pull request, or the next deployment; see docs/policies.md."""
+    given = {name: value for name, value in locals().items() if name not in {"reference", "stack"}}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("name at least one thing to change")
+    found = Stack.named(stack)
+    shown = found.app(reference)
+    none = {name: None for name in ("build", "domain", "production_domain") if changes.get(name) == ""}
+    changes |= none
+    with checking(_OPTIONS):
+        changed = App.model_validate({**shown.model_dump(), **changes})
+    check_domains(found, changed, set(changes))
+    found.apps.update(changed)
+    told = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+    typer.echo(f"changed {shown.repository.full_name}:{shown.name}: {told}")
+
+
+@app.command("reconnect")
+def reconnect(
+    reference: AppReference,
+    repository: Annotated[
+        str | None, typer.Option(help="Its owner/name now, where GitHub does not lead there from the old one.")
+    ] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Ask GitHub anew for the repository's name and the installation, as after a renaming or a new installation."""
+    found = Stack.named(stack)
+    shown = found.app(reference)
+    told, installation_id = found.look_up(repository or shown.repository.full_name, shown.repository.id)
+    if told.id != shown.repository.id:
+        raise typer.BadParameter(f"{told.full_name} is another repository: name its own with --repository")
+    found.apps.update(shown.model_copy(update={"repository": told, "installation_id": installation_id}))
+    typer.echo(f"{shown.name} is in {told.full_name}, installation {installation_id}")
 
 
 @app.command("list")

@@ -14,7 +14,7 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], console: C
     No cell is cut. Characters that don't print are shown escaped.
     """
     console = console or Console()
-    lines = [[_printable(cell) for cell in row] for row in rows]
+    lines = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
         console.file.writelines("\t".join(line) + "\n" for line in lines)
         return
@@ -31,6 +31,6 @@ def tell_error(message: str) -> None:
     typer.echo(f"error: {' '.join(message.split())}", err=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """So that no value moves the cursor or ends a line."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -1,14 +1,19 @@
 """A deployed stack, as the operator's commands reach it: by its CloudFormation outputs, wherever they point."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 
+from choreography import publisher
 from choreography.clock import Clock, utc_now
+from choreography.publisher import Publisher, PublishFailedError, Statement
 from github_app.auth import AppCredentials, InvalidCredentialsError, app_jwt
 from github_app.client import (
     GitHub,
@@ -18,15 +23,21 @@ from github_app.client import (
     GitHubUnavailableError,
     build_http,
 )
+from prestage.references import Reading, find_app, is_called, no_app, readings
+from prestage_contracts.envelope import Data, Event
 from prestage_contracts.snapshot import Repository
 from records.apps import App, Apps
-from records.environments import Environments
+from records.certificates import Certificates
+from records.environments import Environment, Environments, environment_id
+from records.journal import Entry, Journal
+from records.skips import Skips
 from records.table import Table
 from records.users import Users
 from sealing.seal import DataKeys
+from vault.private_keys import PrivateKeys
 from vault.secrets import Secrets
 
-_NEEDED = ("RecordsTable", "SecretsTable", "KeyArn", "GitHubAppSecretArn", "GitHubApiUrl")
+_NEEDED = ("RecordsTable", "SecretsTable", "JournalTable", "BusName", "KeyArn", "GitHubAppSecretArn", "GitHubApiUrl")
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -38,8 +49,20 @@ class GitHubLookUpError(Exception):
     """GitHub does not tell the App of a repository; the text says why and what to do."""
 
 
-class UnknownAppError(Exception):
-    """No app, or more than one, goes by what was said; the text says what to say instead."""
+class UnknownEnvironmentError(Exception):
+    """No environment goes by what was said; the text says why, or where to look."""
+
+
+class UnknownStoryError(Exception):
+    """The journal has nothing by what was said; the text says what to say instead."""
+
+
+class NotStatedError(Exception):
+    """The bus did not take a fact; the text says what to do."""
+
+
+class NoZoneError(Exception):
+    """The stack has no DNS zone; the text says what to do."""
 
 
 class Stack:
@@ -103,8 +126,105 @@ class Stack:
     @cached_property
     def secrets(self) -> Secrets:
         """The apps' secrets."""
-        keys = DataKeys(self._client("kms"), self._outputs["KeyArn"])
-        return Secrets(Table(self._dynamodb, self._outputs["SecretsTable"]), keys, self.clock)
+        return Secrets(self._sealed, self._keys, self.clock)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates on record."""
+        return Certificates(self._records)
+
+    @cached_property
+    def private_keys(self) -> PrivateKeys:
+        """The certificates' keys."""
+        return PrivateKeys(self._sealed, self._keys)
+
+    @cached_property
+    def _keys(self) -> DataKeys:
+        return DataKeys(self._client("kms"), self._outputs["KeyArn"])
+
+    @cached_property
+    def _sealed(self) -> Table:
+        return Table(self._dynamodb, self._outputs["SecretsTable"])
+
+    def zone_name(self) -> str:
+        """The name of the zone that own host names are kept in.
+
+        Raises:
+            NoZoneError: there is none.
+        """
+        zone_id = self._outputs.get("HostedZoneId")
+        if not zone_id:
+            raise NoZoneError(
+                "the stack has no DNS zone: deploy it with the parameter HostedZoneId, see docs/domains.md"
+            )
+        zone = self._client("route53").get_hosted_zone(Id=zone_id)["HostedZone"]
+        return str(zone["Name"]).rstrip(".")
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What was stated, for ninety days."""
+        return Journal(Table(self._dynamodb, self._outputs["JournalTable"]), self.clock)
+
+    @cached_property
+    def caller(self) -> str:
+        """The ARN of whoever's credentials these are."""
+        return str(self._client("sts").get_caller_identity()["Arn"])
+
+    def state(self, event: type[Event], data: Data, repository: Repository) -> str:
+        """State an operator's fact; gives the correlation id of all that follows from it.
+
+        Raises:
+            NotStatedError: the bus does not take it.
+        """
+        asked, bus = str(uuid4()), self._outputs["BusName"]
+        fact = event.begin(data, cause=asked, correlation_id=asked, now=self.clock(), group=str(repository.id))
+        try:
+            with _without_log():
+                Publisher(self._client("events"), bus, attempts=1).publish([Statement.of(fact)])
+        except PublishFailedError as error:
+            raise NotStatedError(f"{error}: may you events:PutEvents on the bus {bus}? Otherwise try again") from None
+        return asked
+
+    def story(self, correlation_id: str) -> tuple[Entry, ...]:
+        """What followed from one GitHub delivery, operator's request or sweep of the janitor's.
+
+        Raises:
+            UnknownStoryError: nothing is known of it.
+        """
+        found = self.journal.of_correlation(correlation_id)
+        if not found:
+            kept = "the journal is seconds behind, and keeps ninety days"
+            raise UnknownStoryError(f"the journal has nothing of {correlation_id}: {kept}")
+        return found
+
+    def environment(self, said: str) -> Environment:
+        """The environment by its id, its address, `APP#NUMBER`, `APP@BRANCH`, or `APP` alone for production.
+
+        Raises:
+            UnknownAppError: no app, or more than one, goes by that name.
+            UnknownEnvironmentError: there is no such environment.
+        """
+        found = next((one for one in self.environments.list_all() if is_called(one, said)), None)
+        if found is not None:
+            return found
+        apps = self.apps.list_all()
+        meant = [(app, one) for one in readings(said) if (app := find_app(apps, one.app))]
+        for app, one in meant:
+            found = self.environments.get(environment_id(app.id, one.type, one.tracks))
+            if found is not None:
+                return found
+        if not meant:
+            raise no_app(min((one.app for one in readings(said)), key=len))
+        raise UnknownEnvironmentError(self._why_none(said, *meant[0]))
+
+    def _why_none(self, said: str, app: App, meant: Reading) -> str:
+        if meant.type == "production":
+            return f"{app.name} has no production yet: `prestage environments deploy {said}`"
+        number = meant.tracks
+        skip = Skips(self._records).get(app.repository.id, number, app.id) if isinstance(number, int) else None
+        if skip is not None:
+            return f"{said} has no environment: {skip.reason.message}"
+        return f"there is no environment {said}: see `prestage environments list`"
 
     def app(self, said: str) -> App:
         """The app by its id, its name, or `owner/repository:name`.
@@ -112,17 +232,15 @@ class Stack:
         Raises:
             UnknownAppError: none or more than one.
         """
-        apps = {f"{app.repository.full_name}:{app.name}": app for app in self.apps.list_all()}
-        wanted = said.casefold()
-        found = {name: app for name, app in apps.items() if wanted in {app.id, app.name.casefold(), name.casefold()}}
-        if len(found) == 1:
-            return next(iter(found.values()))
-        if not found:
-            raise UnknownAppError(f"there is no app {said}: see `prestage apps list`")
-        raise UnknownAppError(f"{len(found)} apps are called {said}: say which of {', '.join(found)}")
+        found = find_app(self.apps.list_all(), said)
+        if found is None:
+            raise no_app(said)
+        return found
 
-    def look_up(self, full_name: str) -> tuple[Repository, int]:
+    def look_up(self, full_name: str, repository_id: int | None = None) -> tuple[Repository, int]:
         """The repository and the id of the App's installation there, as GitHub tells the App.
+
+        With its id, where that is known, it is found by a name that it had, too.
 
         Raises:
             GitHubLookUpError: GitHub tells nothing of it.
@@ -130,7 +248,7 @@ class Stack:
         credentials, url = self._app_credentials(), self._outputs["GitHubApiUrl"]
         try:
             with build_http() as http:
-                return _look_up(GitHub(http, url, clock=self.clock), credentials, full_name, self.clock)
+                return _look_up(GitHub(http, url, clock=self.clock), credentials, full_name, repository_id, self.clock)
         except GitHubUnavailableError as error:
             raise GitHubLookUpError(f"{error} at {url}: try again later") from None
         except GitHubNotFoundError:
@@ -160,12 +278,30 @@ class Stack:
             raise GitHubLookUpError(f"{error} (secret {arn})") from None
 
 
-def _look_up(github: GitHub, credentials: AppCredentials, full_name: str, clock: Clock) -> tuple[Repository, int]:
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Whoever is at a terminal is told what went wrong in one line, and not in a function's log."""
+    level = publisher.logger.log_level
+    publisher.logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        publisher.logger.setLevel(level)
+
+
+def _look_up(
+    github: GitHub, credentials: AppCredentials, full_name: str, repository_id: int | None, clock: Clock
+) -> tuple[Repository, int]:
     jwt = app_jwt(credentials, clock())
     installation_id = github.repository_installation(jwt, full_name)
-    name = full_name.partition("/")[2]
-    permissions = {"metadata": "read"}
-    made = github.create_installation_token(jwt, installation_id, repository_name=name, permissions=permissions)
+    name = full_name.partition("/")[2] if repository_id is None else None
+    made = github.create_installation_token(
+        jwt,
+        installation_id,
+        repository_id=repository_id,
+        repository_name=name,
+        permissions={"metadata": "read"},
+    )
     found = github.repository(made.token, full_name)
     return Repository(id=found.id, full_name=found.full_name), installation_id
 
