@@ -49,9 +49,10 @@ class FollowBranch:
     def pushed(self, event: BranchPushed) -> Sequence[Fact]:
         """A branch changed; what nobody deployed is not begun by it, and production never ends by it."""
         cause, place = str(event.metadata.event_id), Place(event.data.installation_id, event.data.repository)
-        apps = self.apps.list_by_repository(event.data.repository.id)
+        apps = self.apps.list_by_repository(event.data.repository.id, also_removing=True)
         tracking = [environment for app in apps for environment in self._tracking(app, event)]
-        following = [environment for environment in tracking if not environment.mark(cause)]
+        removing = {app.id for app in apps if app.removing}
+        following = [one for one in tracking if one.app_id not in removing and not one.mark(cause)]
         followed = [fact for environment in tracking for fact in facts.raised(environment, cause)]
         if not following or self.reach.is_lost(place):
             return followed

@@ -66,6 +66,15 @@ class _Doing:
     last_word: Check
     afresh: bool
 
+    @property
+    def of(self) -> tuple[int, int]:
+        """The repository's id and the pull request's number."""
+        return self.pull_request.word.repository.id, self.pull_request.word.pull_request.number
+
+    def id_for(self, app: App) -> str:
+        """The id of the app's environment for the pull request."""
+        return environment_id(app.id, "preview", self.pull_request.word.pull_request.number)
+
 
 @dataclass(frozen=True)
 class Previews:
@@ -89,7 +98,7 @@ class Previews:
         last_word = still_told_by(word.repository.id, word.pull_request.number, pull_request.told_by)
         if not pull_request.is_open:
             return self._close_all(pull_request, cause, last_word)
-        apps = self.apps.list_by_repository(word.repository.id)
+        apps = self.apps.list_by_repository(word.repository.id, also_removing=True)
         if not apps:
             logger.info("no app in this repository", repository_id=word.repository.id)
             return []
@@ -97,56 +106,80 @@ class Previews:
             logger.info("the App does not reach the repository", repository_id=word.repository.id)
             return self.restate(pull_request, cause)
         # Whatever GitHub is asked comes before the first write: what is refused then has nothing to tell.
-        decided = [(app, reason_to_skip(app, pull_request) or self._wanted(app, pull_request)) for app in apps]
+        decided = [(app, self._decide(app, pull_request)) for app in apps]
         doing = _Doing(pull_request, cause, last_word, afresh)
         return [fact for app, one in decided for fact in self._do(app, one, doing)]
 
     def restate(self, pull_request: PullRequest, cause: str) -> Sequence[Fact]:
         """What an event did before a newer word on the pull request came, which may be stated already."""
         word = pull_request.word
-        of = word.repository.id, word.pull_request.number
-        skips = [skip for skip in self.skips.list_by_pull_request(*of) if skip.decided_by == cause]
-        return [
-            *(fact for one in self.environments.list_by_pull_request(*of) for fact in facts.raised(one, cause)),
-            *(facts.skipped(word, skip) for skip in skips),
-        ]
+        found = self.environments.list_by_pull_request(word.repository.id, word.pull_request.number)
+        raised = [fact for one in found for fact in facts.raised(one, cause)]
+        return [*raised, *self._restate_skips(pull_request, cause)]
+
+    def _restate_skips(self, pull_request: PullRequest, cause: str) -> Sequence[Fact]:
+        word = pull_request.word
+        found = self.skips.list_by_pull_request(word.repository.id, word.pull_request.number)
+        return [facts.skipped(word, skip) for skip in found if skip.decided_by == cause]
 
     def _close_all(self, pull_request: PullRequest, cause: str, last_word: Check) -> Sequence[Fact]:
         """What was skipped stays so, and the comment goes on saying why."""
         word, reason = pull_request.word, CLOSED[pull_request.state]
-        for one in self.environments.list_by_pull_request(word.repository.id, word.pull_request.number):
-            self._close(one.id, cause, reason, last_word)
-        return self.restate(pull_request, cause)
+        found = self.environments.list_by_pull_request(word.repository.id, word.pull_request.number)
+        closed = [self._close(one.id, cause, reason, last_word) for one in found]
+        raised = [fact for one in closed for fact in facts.raised(one, cause)]
+        return [*raised, *self._restate_skips(pull_request, cause)]
 
-    def _close(self, found_id: str, cause: str, reason: Reason, last_word: Check) -> Sequence[Fact]:
+    def _close(self, found_id: str, cause: str, reason: Reason, last_word: Check) -> Environment | None:
+        """The environment, closed if it was live; None if there never was one, or a newer word came."""
         try:
-            closed = self.environments.close(found_id, cause, reason, self.clock(), [last_word])
+            return self.environments.close(found_id, cause, reason, self.clock(), [last_word])
         except SupersededError:
             logger.info("superseded", environment_id=found_id)
-            return []
-        return facts.raised(closed, cause)
+            return None
 
-    def _do(self, app: App, decided: Environment | Reason, doing: _Doing) -> Sequence[Fact]:
-        number = doing.pull_request.word.pull_request.number
-        if isinstance(decided, Reason):
-            closed = self._close(environment_id(app.id, "preview", number), doing.cause, decided, doing.last_word)
-            return [*closed, *self._skip(app, decided, doing)]
+    def _decide(self, app: App, pull_request: PullRequest) -> Environment | Reason | None:
+        """The environment that is wanted, or why there is to be none; None where neither is any more."""
+        return None if app.removing else reason_to_skip(app, pull_request) or self._wanted(app, pull_request)
+
+    def _do(self, app: App, decided: Environment | Reason | None, doing: _Doing) -> Sequence[Fact]:
+        if decided is None:
+            return self._restate(app, doing)
+        return self._end(app, decided, doing) if isinstance(decided, Reason) else self._deploy(app, decided, doing)
+
+    def _end(self, app: App, reason: Reason, doing: _Doing) -> Sequence[Fact]:
+        closed = self._close(doing.id_for(app), doing.cause, reason, doing.last_word)
+        if closed is not None and closed.is_live:  # this event began it, and the policy changed since
+            return self._restate(app, doing)
+        return [*facts.raised(closed, doing.cause), *self._skip(app, reason, doing)]
+
+    def _deploy(self, app: App, wanted: Environment, doing: _Doing) -> Sequence[Fact]:
         try:
             deployed = self.environments.deploy(
-                decided, doing.cause, [doing.last_word], most_live=app.max_previews, afresh=doing.afresh
+                wanted, doing.cause, [doing.last_word], most_live=app.max_previews, afresh=doing.afresh
             )
         except SupersededError:
-            return _superseded(decided, afresh=doing.afresh)
+            return _superseded(wanted, afresh=doing.afresh)
         except CapReachedError:
             return self._skip(app, over_cap(app), doing)
-        self.skips.forget(decided.repository.id, number, app.id, doing.last_word)
+        if not deployed.is_live:  # this event closed it, and the policy changed since
+            return self._restate(app, doing)
+        self.skips.forget(*doing.of, app.id, doing.last_word)
         logger.info("followed", environment_id=deployed.id, generation=deployed.generation, status=deployed.status)
         return facts.raised(deployed, doing.cause)
 
+    def _restate(self, app: App, doing: _Doing) -> Sequence[Fact]:
+        """What the event did for the app before, and nothing more."""
+        skip = self.skips.get(*doing.of, app.id)
+        was_skipped = skip is not None and skip.decided_by == doing.cause
+        return [
+            *facts.raised(self.environments.get(doing.id_for(app)), doing.cause),
+            *([facts.skipped(doing.pull_request.word, skip)] if skip and was_skipped else []),
+        ]
+
     def _skip(self, app: App, reason: Reason, doing: _Doing) -> Sequence[Fact]:
         """Stated once for each reason, not for each word on a pull request that is skipped anyway."""
-        word = doing.pull_request.word
-        repository_id, number = word.repository.id, word.pull_request.number
+        word, (repository_id, number) = doing.pull_request.word, doing.of
         found = self.skips.get(repository_id, number, app.id)
         if found is not None and found.reason == reason:
             return [facts.skipped(word, found)] if found.decided_by == doing.cause else []

@@ -144,11 +144,11 @@ class Apps:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def list_by_repository(self, repository_id: int) -> list[App]:
-        """The apps of a repository that nobody is removing, by name."""
+    def list_by_repository(self, repository_id: int, *, also_removing: bool = False) -> list[App]:
+        """The apps of a repository, by name: those that nobody is removing, or all."""
         items = self._table.query(f"REPOSITORY#{repository_id}", begins_with="APP#")
         apps = (App.model_validate(item) for item in items)
-        return sorted((app for app in apps if not app.removing), key=lambda app: app.name)
+        return sorted((app for app in apps if also_removing or not app.removing), key=lambda app: app.name)
 
     def list_by_installation(self, installation_id: int) -> list[App]:
         """The apps in repositories that an installation of the GitHub App reaches, by name."""

@@ -324,6 +324,15 @@ def test_a_repeated_push_states_the_same_and_asks_nobody(production: World) -> N
     assert environment(production).sha == commit(3)
 
 
+def test_an_app_that_is_being_removed_follows_no_push_and_states_what_it_followed(production: World) -> None:
+    event = push(production, 2)
+    facts = production.does(event)
+    production.change(removing=True)
+    assert stated(production.does(event)) == stated(facts)
+    assert production.does(push(production, 3)) == []
+    assert environment(production).sha == commit(2)
+
+
 def test_a_push_from_before_the_app_lost_the_repository_changes_nothing(production: World) -> None:
     event = push(production, 2)
     lost = Revocation(installation_id=7, repository_id=REPOSITORY.id, at=NOW, told_by="event-9")

@@ -118,6 +118,7 @@ def test_what_is_not_finished_comes_again_after_the_visibility_time_out(world: W
     world.poller.settle()
     assert world.function.bodies == [["a", "b"]]
     world.time.advance(timedelta(seconds=VISIBILITY + 1))
+    assert world.poller.hidden() == back
     world.poller.settle()
     assert world.function.bodies == [["a", "b"], ["b"]]
     assert world.function.batches[1][0]["attributes"]["ApproximateReceiveCount"] == "2"

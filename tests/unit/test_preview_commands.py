@@ -213,7 +213,8 @@ def test_a_retry_is_done_though_a_newer_word_came_before_it_deployed(local: Loca
     assert world.environment().marks[-1].cause == event_id(2)
 
 
-def test_a_retry_that_broke_off_before_it_deployed_is_done_after_a_newer_word(local: Local) -> None:
+@pytest.mark.parametrize("newer", [changed(3, 2, action="labeled"), asked_for(3, 2)], ids=["a label", "/preview"])
+def test_a_retry_that_broke_off_before_it_deployed_is_done_after_a_newer_word(local: Local, newer: Any) -> None:
     world = World(local.table)
     world.does(world.says(opened()))
     at(world, 1)
@@ -224,7 +225,8 @@ def test_a_retry_that_broke_off_before_it_deployed_is_done_after_a_newer_word(lo
     local.before("TransactWriteItems", die)
     with pytest.raises(KeyboardInterrupt):
         world.does(asked_for(2, 1, retry=True))
-    world.does(changed(3, 2, action="labeled"))
+    at(world, 2)
+    world.does(newer)
     assert named(world.does(asked_for(2, 1, retry=True))) == ["EnvironmentUpdated"]
     assert named(world.does(asked_for(2, 1, retry=True))) == ["EnvironmentUpdated"]
     assert world.environment().generation == 2

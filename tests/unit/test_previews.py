@@ -1,11 +1,10 @@
 """What a pull request's last word makes of its previews: policies, caps, secrets, names."""
 
 import re
-from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from choreography.reaction import RefusedError, RetryLaterError
@@ -13,14 +12,11 @@ from github_app.client import GitHubRefusedError, GitHubUnavailableError
 from prestage_contracts.environments import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated, PreviewSkipped
 from prestage_contracts.snapshot import PullRequestReference, Repository
 from records.apps import Apps
-from records.environments import Environments
 from records.table import ConflictError
 from tests.simulation.memory_table import MemoryTable
 from tests.unit.dynamodb import Local
 from tests.unit.environment_asks import changed, ended, opened, reopened, retry, stop
-from tests.unit.environments_history import History
-from tests.unit.environments_stage import ADDRESS, SHOP, GitHub, World, about, after, commit, named, stated, word
-from tests.unit.interleaved import Turns
+from tests.unit.environments_stage import ADDRESS, SHOP, GitHub, World, about, after, commit, named, stated
 from tests.unit.record_examples import SHA, app
 from tests.unit.steps import KEYED, event_id
 
@@ -250,67 +246,6 @@ def test_where_github_does_not_say_who_may_write_nothing_is_begun_not_even_for_a
     assert named(world.does(opened(head=9))) == ["EnvironmentCreated"] * 2
 
 
-# ---- The cap
-
-
-def fill(world: World, *numbers: int) -> None:
-    for number in numbers:
-        world.does(opened(number, 0, **of(number)))
-
-
-def of(number: int) -> dict[str, Any]:
-    reference = PullRequestReference(
-        number=number, title="x", html_url=f"https://github.com/octo-org/shop/pull/{number}", author="octocat"
-    )
-    return {"pull_request": reference}
-
-
-def test_one_more_than_there_may_be_is_refused_and_told_once() -> None:
-    world = with_policy(max_previews=1)
-    fill(world, 4)
-    [fact] = world.does(opened())
-    assert (fact.event, about(fact)["reason"]["code"]) == (PreviewSkipped, "cap")
-    assert world.does(changed(2, 1, sha=commit(2))) == []
-    assert world.environments() == []
-    assert [skip.reason.code for skip in world.skips()] == ["cap"]
-
-
-def test_a_place_is_freed_by_a_close_and_taken_by_the_next_word() -> None:
-    world = with_policy(max_previews=1)
-    fill(world, 4, 3)
-    assert named(world.does(ended(9, 1, **of(4)))) == ["EnvironmentClosed"]
-    assert named(world.does(changed(10, 2))) == ["EnvironmentCreated"]
-    assert world.skips() == []
-
-
-def test_lowering_the_cap_closes_nothing_and_what_is_live_is_deployed_as_ever() -> None:
-    world = with_policy(max_previews=2)
-    fill(world, 3, 4)
-    world.change(max_previews=0)
-    assert named(world.does(changed(10, 2, sha=commit(2)))) == ["EnvironmentUpdated"]
-    assert Environments(world.table).count_live(SHOP.id) == 2
-    world.does(ended(11, 3))
-    assert [about(fact)["reason"]["code"] for fact in world.does(reopened(12, 4))] == ["cap"]
-
-
-@settings(max_examples=60)
-@given(seed=st.integers(0, 2**32), cap=st.integers(0, 4), count=st.integers(1, 5), deaths=st.integers(0, 3))
-def test_of_many_that_open_at_once_as_many_as_there_may_be_get_one_and_the_others_are_told(
-    seed: int, cap: int, count: int, deaths: int
-) -> None:
-    history = History(Turns(Random(seed), deaths), apps=(app(max_previews=cap),))  # noqa: S311  # not a secret
-    numbers = [history.number() for _ in range(count)]
-    for number in numbers:
-        event = opened(number, 0, **of(number))
-        history.github.has(word(0, **of(number)))
-        history.tell(event)
-    history.turns.run()
-    live = [number for number in numbers if any(one.is_live for one in history.world.environments(number))]
-    told = {about["pull_request"]["number"] for _, about in history.told(PreviewSkipped)}
-    assert len(live) == min(cap, count) == Environments(history.world.table).count_live(SHOP.id)
-    assert told == set(numbers) - set(live) == {number for number in numbers if history.world.skips(number)}
-
-
 # ---- What was done and not stated yet
 
 
@@ -355,6 +290,26 @@ def test_an_app_that_the_step_did_not_come_to_is_followed_when_it_is_repeated(lo
     assert [found.generation for found in world.environments()] == [1, 1]
 
 
+def test_a_policy_that_changed_since_does_not_change_what_the_event_did(world: World) -> None:
+    """A change counts from the next word on."""
+    began = world.does(opened(draft=True))
+    world.change(drafts="ignore")
+    assert world.does(opened(draft=True)) == began
+    assert (world.environment().is_live, world.skips()) == (True, [])
+    ended_by_it = world.does(changed(2, 1, draft=True))
+    world.change(drafts="preview")
+    assert world.does(changed(2, 1, draft=True)) == ended_by_it
+    assert (world.environment().is_live, len(world.skips())) == (False, 1)
+
+
+@pytest.mark.parametrize("also", [(), (API,)], ids=["the only app", "one of two"])
+def test_what_was_done_for_an_app_that_is_being_removed_by_now_is_stated(also: Any) -> None:
+    world = World(MemoryTable(), apps=(SHOP, *also))
+    facts = world.does(opened())
+    world.change(removing=True)
+    assert stated(world.does(opened())) == stated(facts)
+
+
 def test_a_close_that_comes_between_two_apps_leaves_the_second_without(local: Local) -> None:
     world = World(local.table, apps=(SHOP, API))
     closed: list[Any] = []
@@ -376,7 +331,8 @@ def test_names_and_addresses_are_fit_for_dns_whatever_branch_and_app_are_called(
     branch: str, name: str, title: str, number: int
 ) -> None:
     world = World(MemoryTable(), GitHub(), apps=(app(name),))
-    reference = of(number)["pull_request"].model_copy(update={"title": title})
+    url = f"https://github.com/octo-org/shop/pull/{number}"
+    reference = PullRequestReference(number=number, title=title, html_url=url, author="octocat")
     [fact] = world.does(opened(branch=branch, pull_request=reference))
     address = about(fact)["environment"]["address"]
     assert re.fullmatch(r"https://[a-z][a-z0-9-]{0,60}[a-z0-9]\.fly\.dev", address)

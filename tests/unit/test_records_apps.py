@@ -158,6 +158,7 @@ def test_an_app_that_is_being_removed_gets_no_previews_and_is_still_seen_by_peop
     apps.add(app())
     marked = apps.update(app().model_copy(update={"removing": True}))
     assert apps.list_by_repository(REPOSITORY.id) == []
+    assert apps.list_by_repository(REPOSITORY.id, also_removing=True) == [marked]
     assert apps.list_by_user(OWNER) == [marked]
     assert apps.list_all() == [marked]
 
