@@ -109,12 +109,14 @@ class LocalAws(Closing):
         return deployment
 
     def next_visible(self, queue_urls: Sequence[str]) -> datetime | None:
-        """The next moment at which a message of these queues can be received that is hidden now, if there is one."""
+        """The next moment at which a message of these queues can be received: a past one, if one can be now.
+
+        None if they are empty.
+        """
         names = {url.rpartition("/")[2] for url in queue_urls}
         queues = sqs_backends[ACCOUNT][self.region].queues
         messages = [message for name in names for message in list(queues[name]._messages)]  # noqa: SLF001  # SQS doesn't tell
-        hidden = [message.visible_at for message in messages if not message.visible]
-        return datetime.fromtimestamp(min(hidden) / 1000, UTC) if hidden else None
+        return datetime.fromtimestamp(min(one.visible_at for one in messages) / 1000, UTC) if messages else None
 
     def close(self) -> None:
         """Stop serving."""

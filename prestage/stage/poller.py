@@ -26,7 +26,7 @@ class Poller:
         functions: those without a queue are left alone.
         lambdas: runs them.
         sqs: the queues.
-        next_visible: the next moment at which a hidden message of these queues (by URL) can be received, if any.
+        next_visible: when the next message of these queues (by URL) can be received, None if there is none.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Poller:
                 pass
 
     def hidden(self) -> datetime | None:
-        """The next moment at which a message can be received that is hidden now, None if there is none."""
+        """When the next message can be received that is hidden, or was when it was settled; None if there is none."""
         return self._next_visible([function.queue_url for function in self._polled if function.queue_url])
 
     def _settle_in_parallel(self) -> None:

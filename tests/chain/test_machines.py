@@ -42,10 +42,8 @@ def test_a_machine_whose_disk_is_gone_fetches_and_builds_again(built: Place) -> 
 
 def test_an_older_generations_machine_is_updated_in_place(built: Place) -> None:
     before = built.machine_id()
-    sha = built.commit(**{"headline.txt": "Newer\n"})
-    built.stage.github.close_pull_request(built.full_name, 1)
-    built.stage.github.reopen_pull_request(built.full_name, 1)
-    built.stage.settle()
+    sha = built.push()
+    built.settle()
     assert built.machine_id() == before
     assert built.shown()["commit"] == sha
     assert (fetches(built), builds(built)) == (2, 2)
@@ -58,9 +56,8 @@ def test_a_secret_that_is_deleted_is_gone_in_the_next_generation(world: World) -
         place.stage.stack.secrets.set(app.id, "preview", name, f"the value of {name}")
     place.run()
     place.stage.stack.secrets.delete(app.id, "preview", "DELETED")
-    place.stage.github.close_pull_request(place.full_name, 1)
-    place.stage.github.reopen_pull_request(place.full_name, 1)
-    place.stage.settle()
+    place.push()
+    place.settle()
     given = place.stage.fly.process_environment(place.machine_id())
     assert given["KEPT"] == "the value of KEPT"
     assert "DELETED" not in given

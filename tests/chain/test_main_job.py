@@ -1,12 +1,12 @@
 """From a signed webhook to a live preview."""
 
 import hashlib
+from datetime import timedelta
 
-import pytest
-
-from prestage.stage.bench import BUDGET, GITHUB_API
-from prestage.stage.demo import EXPECTED
-from tests.chain.world import MAIN_JOB, Place, World, assert_completed
+from prestage.stage.bench import over_budget
+from prestage.stage.counting import Counting
+from prestage.stage.demo_life import OPENED
+from tests.chain.world import FOR_A_WHILE, MAIN_JOB, Place, World, assert_completed
 
 
 def test_a_pull_request_becomes_a_live_preview_of_its_commit(world: World) -> None:
@@ -18,7 +18,7 @@ def test_a_pull_request_becomes_a_live_preview_of_its_commit(world: World) -> No
     stack.secrets.set(app.id, "production", "API_KEY", "not for previews")
     sha = place.commit()
     place.stage.github.open_pull_request(place.full_name, branch="teal", title="Make it teal")
-    place.stage.settle()
+    place.settle()
     assert_completed(place)
     assert place.shown() == {
         "commit": sha,
@@ -30,18 +30,27 @@ def test_a_pull_request_becomes_a_live_preview_of_its_commit(world: World) -> No
 
 def test_the_facts_tell_one_story(place: Place) -> None:
     place.run()
-    told = {fact["detail-type"]: fact["detail"]["metadata"] for fact in place.facts()}
+    told = {fact["detail"]["metadata"]["event_id"]: fact for fact in place.facts()}
     delivery = place.stage.github.deliveries[-1]
-    assert {metadata["correlation_id"] for metadata in told.values()} == {delivery.guid}
-    causes = {
-        "EnvironmentCreated": "PullRequestOpened",
-        "SecretsResolved": "EnvironmentCreated",
-        "PrCommented": "EnvironmentCreated",
-        "RuntimeRequested": "SecretsResolved",
+    assert {fact["detail"]["metadata"]["correlation_id"] for fact in told.values()} == {delivery.guid}
+    led = set()
+    for fact in told.values():
+        metadata = fact["detail"]["metadata"]
+        cause = told.get(metadata["causation_id"])
+        led.add((cause["detail-type"] if cause else "GitHub", fact["detail-type"]))
+        assert metadata["hop"] == (cause["detail"]["metadata"]["hop"] + 1 if cause else 0)
+    assert led == {
+        ("GitHub", "PullRequestOpened"),
+        ("PullRequestOpened", "EnvironmentCreated"),
+        ("EnvironmentCreated", "SecretsResolved"),
+        ("EnvironmentCreated", "PrCommented"),
+        ("EnvironmentCreated", "DeploymentReported"),
+        ("SecretsResolved", "RuntimeRequested"),
+        ("RuntimeRequested", "RuntimeReady"),
+        ("RuntimeReady", "EnvironmentReady"),
+        ("EnvironmentReady", "PrCommented"),
+        ("EnvironmentReady", "DeploymentReported"),
     }
-    for effect, cause in causes.items():
-        assert told[effect]["causation_id"] == told[cause]["event_id"]
-        assert told[effect]["hop"] == told[cause]["hop"] + 1
 
 
 def test_the_runtime_is_told_with_all_that_finds_it(place: Place) -> None:
@@ -71,20 +80,6 @@ def test_the_comment_shows_the_app_its_address_and_its_commit(place: Place) -> N
         assert shown in comment.body
 
 
-def test_a_reopened_pull_request_has_the_same_environment_in_its_next_generation(place: Place) -> None:
-    number = place.run()
-    before = place.environment()
-    sha = place.commit(**{"headline.txt": "Reopened\n"})
-    place.stage.github.close_pull_request(place.full_name, number)
-    place.stage.github.reopen_pull_request(place.full_name, number)
-    place.stage.settle()
-    after = place.environment()
-    assert (after.id, after.address, after.fly_app) == (before.id, before.address, before.fly_app)
-    assert (after.generation, after.sha) == (before.generation + 1, sha)
-    assert (len(place.comments()), len(place.machine_ids())) == (1, 1)
-    assert place.shown()["commit"] == sha
-
-
 def test_a_repository_without_an_app_states_nothing_more(world: World) -> None:
     place = world.place()
     place.run()
@@ -107,22 +102,32 @@ def test_what_is_against_the_published_contract_is_not_stated(place: Place) -> N
     assert place.facts("RuntimeRequested") == [fact]
 
 
-@pytest.mark.parametrize("secrets", [1, 20])
-def test_calls_stay_within_their_budget_however_many_secrets_there_are(world: World, secrets: int) -> None:
+def test_calls_stay_within_their_budget(world: World) -> None:
+    """With no token that lasts, and in each part of a life."""
     place = world.place("storefront")
-    for number in range(secrets):
-        world.stage.stack.secrets.set(place.apps[0].id, "preview", f"SECRET_{number}", "a value")
-    world.stage.lambdas.redeploy()
-    marks = (len(world.stage.aws.calls), world.stage.github.count(GITHUB_API), world.stage.fly.count())
-    place.run()
-    assert place.shown()["commit"] == place.environment().sha
-    calls = world.stage.aws.calls[marks[0] :]
-    kms = [call.action for call in calls if call.service == "kms" and call.access_key_id.startswith("stage-")]
-    assert sorted(kms) == ["Decrypt", "Decrypt", "GenerateDataKey"]
-    assert world.stage.github.count(GITHUB_API) - marks[1] <= BUDGET["GitHub"]
-    assert world.stage.fly.count() - marks[2] <= BUDGET["Fly.io"]
-    assert len(kms) <= BUDGET["KMS"]
+    for name, happen in (("Opened", place.run), ("Pushed", place.push), ("Closed", place.close)):
+        world.stage.time.advance(timedelta(hours=2))
+        counting = Counting(world.stage)
+        happen()
+        world.stage.settle_through(FOR_A_WHILE)
+        taken = counting.taken()
+        assert over_budget(name, taken) == {}
+        assert taken["GitHub"]["POST access_tokens"] == (2 if name == "Closed" else 3)
+
+
+def test_more_secrets_cost_no_more_calls(world: World) -> None:
+    place = world.place("storefront")
+    taken = []
+    for secrets in range(0, 21, 10):
+        for number in range(secrets):
+            world.stage.stack.secrets.set(place.apps[0].id, "preview", f"SECRET_{number}", "a value")
+        counting = Counting(world.stage)
+        place.run(branch=f"with-{secrets}")
+        taken.append(counting.taken())
+    assert over_budget("Opened", taken[0]) == over_budget("Opened", taken[2]) == {}
+    assert taken[1]["KMS"] == taken[2]["KMS"] == {"Decrypt": 2, "GenerateDataKey": 1}
+    assert [one["Fly.io"]["POST secrets"] for one in taken] == [0, 1, 1]
 
 
 def test_the_demo_expects_the_main_job() -> None:
-    assert sorted(EXPECTED) == sorted(MAIN_JOB)
+    assert sorted(name.partition("/")[0] for name in OPENED) == sorted(MAIN_JOB)

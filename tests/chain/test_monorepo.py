@@ -44,7 +44,7 @@ def test_each_app_has_its_own_secrets_and_its_own_folder(world: World) -> None:
     storefront, api = sorted(place.apps, key=lambda app: app.name, reverse=True)
     place.stage.stack.secrets.set(api.id, "preview", "API_KEY", "the api's")
     place.stage.github.open_pull_request(place.full_name, branch="teal", title="Two folders")
-    place.stage.settle()
+    place.settle()
     names = {
         fact["detail"]["data"]["environment"]["app_name"]: fact["detail"]["data"]["names"]
         for fact in place.facts("SecretsResolved")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,19 +11,40 @@ from typing import Any
 
 import httpx
 
-from prestage.stage.github_repositories import IssueComment
+from prestage.stage.github_repositories import Deployment, IssueComment
 from prestage.stage.sample import SampleRepository
 from prestage.stage.stage import Stage
+from prestage_contracts.envelope import EnvironmentType
+from prestage_contracts.operators import (
+    DeployRequested,
+    DeployRequestedData,
+    OperatorRequestData,
+    RetryRequested,
+    StopRequested,
+)
 from records.apps import App, new_app
-from records.environments import Environment
+from records.environments import Environment, environment_id
 from records.users import User
 
 OWNER = "shop-team"
+OPERATOR = "arn:aws:iam::123456789012:user/ana"
 FOR_A_WHILE = timedelta(minutes=30)
+A_BOOT = timedelta(minutes=1)
 
 type Fact = Mapping[str, Any]
 
-MAIN_JOB = ("PullRequestOpened", "EnvironmentCreated", "SecretsResolved", "PrCommented", "RuntimeRequested")
+MAIN_JOB = (
+    "PullRequestOpened",
+    "EnvironmentCreated",
+    "SecretsResolved",
+    "RuntimeRequested",
+    "RuntimeReady",
+    "EnvironmentReady",
+    "DeploymentReported",
+    "PrCommented",
+)
+AS_OFTEN_AS_NEEDED = frozenset({"DeploymentReported", "PrCommented"})
+"""Stated for what GitHub was told, which is what is as it is told: one of two changes may be skipped."""
 
 
 @dataclass
@@ -34,10 +56,10 @@ class World:
     logged: list[tuple[str, str]] = field(default_factory=list)
     repositories: int = 0
 
-    def place(self, *app_names: str, **settings: Any) -> "Place":
+    def place(self, *app_names: str, organization: str = "octo-org", **settings: Any) -> "Place":
         """A repository of its own, with the sample application as an app of each name."""
         self.repositories += 1
-        full_name = f"octo-org/shop-{self.repositories}"
+        full_name = f"{organization}/shop-{self.repositories}"
         repository = SampleRepository.create(self.stage.folder / full_name)
         self.stage.github.add_repository(full_name, repository.path)
         told, installation_id = self.stage.stack.look_up(full_name)
@@ -54,6 +76,20 @@ class World:
         for app in apps:
             self.stage.stack.apps.add(app)
         return Place(self, full_name, told.id, repository, apps)
+
+    def forget(self) -> None:
+        """Have nothing on record, and nothing run; what was not delivered is too old to be had again."""
+        table, client = self.stage.deployment.outputs["RecordsTable"], self.stage.aws.client("dynamodb")
+        for item in client.scan(TableName=table)["Items"]:
+            client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+        for app in self.stage.fly.apps():
+            self.remove_by_hand(app.name)
+        self.stage.time.advance(timedelta(days=4))
+
+    def remove_by_hand(self, fly_app: str) -> None:
+        """Delete an app on Fly.io, as somebody may, if it is one of the organisation's."""
+        headers = {"Authorization": f"Bearer {self.stage.fly_token}"}
+        httpx.delete(f"{self.stage.fly_server.url}/v1/apps/{fly_app}?force=true", headers=headers, trust_env=False)
 
     def errors(self) -> list[dict[str, Any]]:
         """What was logged as an error, parsed."""
@@ -107,11 +143,55 @@ class Place:
         assert self.stage.github.deliveries[-1].status == 202
         return number
 
+    def push(self, branch: str = "teal", **files: str) -> str:
+        """Push a commit to the branch, and let its webhooks be answered; nothing follows yet. Gives the SHA."""
+        sha = self.repository.commit_to(branch, files or {"headline.txt": f"Commit {len(self.facts())}\n"})
+        assert {one.status for one in self.stage.github.push(self.full_name, branch)} == {202}
+        return sha
+
+    def close(self, number: int = 1, *, merged: bool = False) -> None:
+        """Close the pull request, and let its webhook be answered; nothing follows yet."""
+        delivery = self.stage.github.close_pull_request(self.full_name, number, merged=merged)
+        assert delivery is not None
+        assert delivery.status == 202
+
+    def reopen(self, number: int = 1) -> None:
+        """Reopen the pull request, and let its webhook be answered; nothing follows yet."""
+        delivery = self.stage.github.reopen_pull_request(self.full_name, number)
+        assert delivery is not None
+        assert delivery.status == 202
+
     def run(self, branch: str = "teal", **how: Any) -> int:
-        """Open a pull request, and let all that follows from it happen."""
+        """Open a pull request, and let all that follows from it happen, but for what waits longer than a boot."""
         number = self.open(branch, **how)
-        self.stage.settle()
+        self.settle()
         return number
+
+    def settle(self) -> None:
+        """Let all happen until no environment is on its way any more, but for what waits longer than a boot."""
+        self.stage.settle_until(lambda: not any(map(is_on_its_way, self._all_environments())), A_BOOT)
+
+    def deploy(self, branch: str | None = None) -> Environment:
+        """Deploy production, or a branch of its own, on an operator's word; gives it."""
+        [app] = self.apps
+        about = {"app_id": app.id, "app_name": app.name, "repository": app.repository}
+        data = DeployRequestedData(**about, branch=branch, requested_by=OPERATOR)
+        self.stage.stack.state(DeployRequested, data, app.repository)
+        self.settle()
+        return self.of_branch(branch)
+
+    def of_branch(self, branch: str | None = None) -> Environment:
+        """Production, or a branch's environment."""
+        kind: EnvironmentType = "production" if branch is None else "preview"
+        found = self.stage.stack.environments.get(environment_id(self.apps[0].id, kind, branch))
+        assert found is not None
+        return found
+
+    def order(self, event: type[RetryRequested | StopRequested], environment: Environment) -> None:
+        """Have an operator ask that of an environment."""
+        data = OperatorRequestData(environment=environment.snapshot(), requested_by=OPERATOR)
+        self.stage.stack.state(event, data, environment.repository)
+        self.settle()
 
     def facts(self, name: str = "") -> list[Fact]:
         """The facts about this repository, of that name or all, in the order in which they were stated."""
@@ -122,6 +202,10 @@ class Place:
     def names(self) -> list[str]:
         """The names of the facts about this repository, sorted."""
         return sorted(fact["detail-type"] for fact in self.facts())
+
+    def event_ids(self) -> set[str]:
+        """The ids of the facts about this repository."""
+        return {fact["detail"]["metadata"]["event_id"] for fact in self.facts()}
 
     def data(self, name: str) -> Any:
         """What the only fact of that name says."""
@@ -138,8 +222,16 @@ class Place:
     def comments(self, number: int = 1) -> tuple[IssueComment, ...]:
         return self.stage.github.comments(self.full_name, number)
 
+    def comment(self, number: int = 1) -> str:
+        """What the pull request's one comment says."""
+        [found] = [one for one in self.comments(number) if one.author_type == "Bot"]
+        return found.body
+
     def comment_writes(self) -> int:
         return self.stage.github.count(rf"^(POST|PATCH) /repos/{self.full_name}/issues/")
+
+    def deployments(self) -> tuple[Deployment, ...]:
+        return self.stage.github.deployments(self.full_name)
 
     def fly_apps(self) -> list[str]:
         wanted = {environment.fly_app for environment in self._all_environments()}
@@ -192,9 +284,18 @@ class Place:
             yield from self.stage.stack.environments.list_by_app(app.id)
 
 
+def is_on_its_way(environment: Environment) -> bool:
+    return environment.status in {"deploying", "closing"}
+
+
 def assert_completed(place: Place) -> None:
-    """The chain ended as it should: each fact once, one comment, one Fly app, one machine."""
-    assert place.names() == sorted(MAIN_JOB)
-    assert len(place.comments()) == 1
+    """The chain ended as it should: each fact once, one comment that says ready, one Fly app, one machine."""
+    told = Counter(place.names())
+    assert sorted(told) == sorted(MAIN_JOB)
+    assert [name for name, times in told.items() if times > (2 if name in AS_OFTEN_AS_NEEDED else 1)] == []
+    assert place.environment().status == "ready"
+    [comment] = place.comments()
+    assert "Ready at " in comment.body
+    assert place.deployments()[-1].state == "success"
     assert len(place.fly_apps()) == 1
     assert len(place.machine_ids()) == 1
