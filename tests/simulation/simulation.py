@@ -5,8 +5,8 @@ import hmac
 import io
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -42,8 +42,6 @@ FAULT_CHANCE, INTERLEAVING_CHANCE, SLOW_CHANCE = 0.03, 0.05, 0.01
 _INGRESS_TIMEOUT = timedelta(seconds=14)
 _SWEEP_TIMEOUT = timedelta(minutes=15)
 
-logging.disable(logging.CRITICAL)
-
 
 class NeverQuietError(AssertionError):
     """Something goes round for ever."""
@@ -68,6 +66,18 @@ class _Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._until - self._clock()).total_seconds() * 1000))
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Nothing is logged, which takes time, and metrics, which go to standard output, don't get there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def memory_tables() -> Tables:
@@ -129,7 +139,7 @@ class Simulation:
         Raises:
             NeverQuietError: it does not come to rest.
         """
-        with redirect_stdout(io.StringIO()):  # metrics go there
+        with _in_silence():
             self.actors.begin()
             self._troubled = True
             for _ in range(STEPS):

@@ -122,7 +122,7 @@ class Kind(StrEnum):
         *(Decimal(5), bytearray(b"x"), Kind.PREVIEW, [Kind.PREVIEW, (1, (True, None))], {"a": {"b": [b"\0"]}}),
         *(1.5, [1.5], datetime(2026, 11, 1, tzinfo=UTC), object()),
     ],
-    ids=lambda value: type(value).__name__,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_a_value_is_kept_or_refused_as_on_moto(local: Local, value: object) -> None:
     put, get = Operation("put", [{"pk": "A", "sk": "B", "value": value}]), Operation("get", ["A", "B"])
