@@ -1,12 +1,11 @@
 """The life of an environment after its birth, through real webhooks, commits and boots."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import httpx
 import pytest
 
-from prestage_contracts.operators import RetryRequested, StopRequested
+from prestage_contracts.operators import StopRequested
 from tests.chain.world import FOR_A_WHILE, Place, World, assert_completed
 
 
@@ -54,19 +53,6 @@ def test_a_push_is_served_at_the_same_address_by_the_same_machine(place: Place) 
     assert (after.id, after.address, after.fly_app) == (before.id, before.address, before.fly_app)
     assert (place.machine_id(), fly_ids(place), after.generation) == (machine, app, 2)
     assert len(place.facts("EnvironmentCreated")) == len(place.facts("EnvironmentUpdated")) == 1
-
-
-@pytest.mark.parametrize("parallel", [False, True])
-def test_of_pushes_in_a_row_the_last_is_served(place: Place, parallel: bool) -> None:
-    place.open()
-    shas = [place.push() for _ in range(4)]
-    place.stage.settle(parallel=parallel)
-    place.stage.settle_through(FOR_A_WHILE)
-    assert_ready(place, shas[-1])
-    ready = [fact["detail"]["data"]["environment"]["sha"] for fact in place.facts("EnvironmentReady")]
-    assert ready[-1] == shas[-1]
-    assert ready == sorted(ready, key=["", *shas].index)
-    assert len(place.machine_ids()) == 1
 
 
 def test_a_push_during_a_boot_is_what_becomes_ready(place: Place) -> None:
@@ -136,17 +122,6 @@ def test_the_environment_is_stopped_only_once_fly_says_that_the_app_is_gone(plac
     assert_gone(place, "The pull request was closed.")
 
 
-def test_what_is_reopened_before_its_runtime_was_touched_is_taken_over(place: Place) -> None:
-    place.run()
-    app, machine = fly_ids(place), place.machine_id()
-    place.close()
-    place.reopen()
-    place.stage.settle_through(FOR_A_WHILE)
-    assert_ready(place, place.environment().sha)
-    assert (fly_ids(place), place.machine_id()) == (app, machine)
-    assert place.facts("RuntimeRemoved") == []
-
-
 def test_what_is_reopened_later_has_the_address_that_it_had(place: Place) -> None:
     place.run()
     address = place.environment().address
@@ -211,33 +186,6 @@ def test_a_boot_that_fails_is_told_with_its_stage_its_words_and_its_log(
     assert f"{stage}: {words}"[:100] in deployment.statuses[-1].description.replace("`", "'")
     log = httpx.get(failed["log_url"], trust_env=False).text
     assert place.stage.fly.log(place.machine_id()) in log
-
-
-def test_what_never_answers_has_failed_after_half_an_hour(world: World) -> None:
-    place = world.place("storefront", start="exec sleep 600")
-    place.open()
-    place.stage.settle_through(timedelta(minutes=29), boot_patience=0.5)
-    assert place.environment().status == "deploying"
-    place.stage.settle_through(FOR_A_WHILE, boot_patience=0)
-    failed = place.data("EnvironmentFailed")
-    assert (failed["stage"], failed["reason"]["code"]) == ("health", "not_ready")
-    assert "did not answer with 2xx on port 8080" in place.comment()
-
-
-@pytest.mark.parametrize("mend", ["push", "retry"])
-def test_what_failed_is_ready_once_it_is_mended(world: World, mend: str) -> None:
-    place = world.place("storefront", build="test -e built")
-    place.run()
-    machine = place.machine_id()
-    assert place.environment().status == "failed"
-    if mend == "push":
-        place.push(built="")
-        place.settle()
-    else:
-        place.stage.stack.apps.update(place.apps[0].model_copy(update={"build": None}))
-        place.order(RetryRequested, place.environment())
-    assert_ready(place, place.repository.git("rev-parse", "teal"))
-    assert place.machine_id() == machine
 
 
 # ---- Production, and branches
