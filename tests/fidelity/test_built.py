@@ -184,7 +184,7 @@ def stage(built: Functions) -> Iterator[Stage]:
 def emulated(
     built: Functions, stage: Stage, runtime: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmulatedFunctions]:
-    """Every built function, behind the stage's gateway."""
+    """Every built function that this deployment has, behind the stage's gateway."""
     logs = tmp_path_factory.mktemp("logs")
 
     def start(name: str) -> None:
@@ -196,7 +196,7 @@ def emulated(
     with ExitStack() as parts:
         functions = parts.enter_context(EmulatedFunctions(emulators))
         with ThreadPoolExecutor(max_workers=len(built)) as pool:
-            list(pool.map(start, built))
+            list(pool.map(start, [function.logical_id for function in stage.deployment.functions]))
         parts.enter_context(stage.gateway.down())
         answering = gateway.application(stage.deployment.routes, functions.invoke)
         parts.enter_context(Server(answering, port=stage.gateway.port))
