@@ -57,26 +57,6 @@ def test_the_chain_completes_after_every_call_fails_twice(place: Place, fault: s
     assert place.stage.fly.process_environment(place.machine_id())["API_KEY"] == "a value"
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, "408 after the side effect"])
-def test_the_next_generation_completes_after_every_call_fails_twice(place: Place, fault: str) -> None:
-    """It changes what is there: the comment, the secrets and the machine."""
-    with_secret(place)
-    place.run()
-    machine_id = place.machine_id()
-    sha = place.push()
-    planted = FAULTS.get(fault, {"status": 408, "after_effect": True})
-    for call in (r"^GET /v1/apps/[^/]+/\w+$", r"^GET /v1/apps/[^/]+$", r"^POST /v1/"):
-        place.stage.fly.fail(2, match=call, **planted)
-    if fault in FAULTS:
-        for call in (r"^PATCH ", r"^POST .*/deployments$", r"^POST .*/statuses$"):
-            place.stage.github.fail(2, match=call, **planted)
-    place.stage.settle_through(FOR_A_WHILE)
-    assert len(place.comments()) == 1
-    assert sha[:7] in place.comments()[0].body
-    assert (place.machine_id(), place.shown()["commit"]) == (machine_id, sha)
-    assert [one.state for one in place.deployments()] == ["inactive", "success"]
-
-
 def test_a_fly_that_refuses_connections_is_waited_out(place: Place) -> None:
     with place.stage.fly_server.down():
         place.open()
