@@ -55,18 +55,25 @@ class _Question:
     def expect_known(self, answer: PullRequestTold, state: State, found: PullRequest | None, now: datetime) -> None:
         """See that GitHub's API knows what the event tells, and what is on record.
 
-        Of words of the same second, its answer may be the one before; later it is not.
-
         Raises:
             RetryLaterError: it may not know it yet.
         """
         if self.word is not None and answer.updated_at < self.word.updated_at:
             raise RetryLaterError(_UNKNOWN, BEHIND)
-        is_certain = found is None or answer.updated_at != found.word.updated_at
-        is_agreed = self.word is None and found is not None and found.says(answer, state)
-        left = self.by.occurred_at + SETTLING - now
-        if not is_certain and not is_agreed and left > timedelta(0):
-            raise RetryLaterError(_UNKNOWN, left)
+        told_at = max(self.by.occurred_at, found.word.updated_at) if found else self.by.occurred_at
+        left = told_at + SETTLING - now
+        if left > timedelta(0) and (self._may_be_behind(answer) or self._may_be_before(answer, state, found)):
+            raise RetryLaterError(_UNKNOWN, min(left, BEHIND))
+
+    def _may_be_behind(self, answer: PullRequestTold) -> bool:
+        """Whether the answer is from before the comment that asks, which changes `updated_at` too."""
+        return self.command is not None and answer.updated_at < self.command.at
+
+    def _may_be_before(self, answer: PullRequestTold, state: State, found: PullRequest | None) -> bool:
+        """Whether the answer may be the one before another word of the same second."""
+        if found is None or answer.updated_at != found.word.updated_at:
+            return False
+        return self.word is not None or not found.says(answer, state)
 
 
 @dataclass(frozen=True)

@@ -113,22 +113,19 @@ class Previews:
     def restate(self, pull_request: PullRequest, cause: str) -> Sequence[Fact]:
         """What an event did before a newer word on the pull request came, which may be stated already."""
         word = pull_request.word
-        found = self.environments.list_by_pull_request(word.repository.id, word.pull_request.number)
-        raised = [fact for one in found for fact in facts.raised(one, cause)]
-        return [*raised, *self._restate_skips(pull_request, cause)]
-
-    def _restate_skips(self, pull_request: PullRequest, cause: str) -> Sequence[Fact]:
-        word = pull_request.word
-        found = self.skips.list_by_pull_request(word.repository.id, word.pull_request.number)
-        return [facts.skipped(word, skip) for skip in found if skip.decided_by == cause]
+        of = word.repository.id, word.pull_request.number
+        skips = [skip for skip in self.skips.list_by_pull_request(*of) if skip.decided_by == cause]
+        return [
+            *(fact for one in self.environments.list_by_pull_request(*of) for fact in facts.raised(one, cause)),
+            *(facts.skipped(word, skip) for skip in skips),
+        ]
 
     def _close_all(self, pull_request: PullRequest, cause: str, last_word: Check) -> Sequence[Fact]:
         """What was skipped stays so, and the comment goes on saying why."""
         word, reason = pull_request.word, CLOSED[pull_request.state]
         found = self.environments.list_by_pull_request(word.repository.id, word.pull_request.number)
         closed = [self._close(one.id, cause, reason, last_word) for one in found]
-        raised = [fact for one in closed for fact in facts.raised(one, cause)]
-        return [*raised, *self._restate_skips(pull_request, cause)]
+        return [fact for one in closed for fact in facts.raised(one, cause)]
 
     def _close(self, found_id: str, cause: str, reason: Reason, last_word: Check) -> Environment | None:
         """The environment, closed if it was live; None if there never was one, or a newer word came."""

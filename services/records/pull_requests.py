@@ -124,7 +124,8 @@ class PullRequests:
         Raises:
             ConflictError: others keep writing it; try again.
         """
-        closed_at = closed_at if state == "open" else word.updated_at
+        if state != "open" and asked_at is None:
+            closed_at = word.updated_at  # an answer's may be that of a later comment
         said = PullRequest(word=_plain(word), state=state, told_by=told_by, command=command, closed_at=closed_at)
         for _ in range(_TRIES):
             found = self.get(word.repository.id, word.pull_request.number)

@@ -259,10 +259,11 @@ def test_a_word_that_came_since_the_janitor_looked_keeps_the_preview(world: Worl
 
 @pytest.mark.parametrize("nth", range(8))
 def test_a_word_keeps_the_preview_or_brings_it_back_wherever_they_meet(world: World, nth: int) -> None:
-    found = world.environment()
+    found, told = world.environment(), []
     word = changed(2, WEEK + 1, action="labeled", labels=("keep-preview",))
-    world.does_meeting(expired(50, found, WEEK), nth, lambda: world.does(word))
-    world.does(changed(3, WEEK + 2, sha=commit(3)))
+    world.does_meeting(expired(50, found, WEEK), nth, lambda: told.append(world.does(word)))
+    if not told:  # there was no such call
+        world.does(word)
     assert world.environment().is_live
 
 

@@ -198,6 +198,20 @@ def test_a_comment_after_the_reopening_stays_though_the_close_is_told_last(world
     assert not world.environment().is_live
 
 
+def test_an_answer_from_before_the_comment_is_waited_for(world: World) -> None:
+    """It may say that the pull request is closed, and then the comment would not count."""
+    at(world, 5).github.behind = [(word(1), "closed")]
+    event = asked_to_stop(2, 5)
+    with pytest.raises(RetryLaterError, match="does not know yet"):
+        world.does(event)
+    assert world.environment().is_live
+    assert named(world.does(event)) == ["EnvironmentClosed", "PreviewSkipped"]
+
+
+def test_a_comment_that_did_not_change_when_the_pull_request_was_updated_counts_in_the_end(world: World) -> None:
+    assert named(world.ends(asked_to_stop(2, 5))) == ["EnvironmentClosed", "PreviewSkipped"]
+
+
 # ---- Afresh, though something else comes between
 
 

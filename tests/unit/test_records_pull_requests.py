@@ -233,6 +233,11 @@ def test_a_command_is_forgotten_when_the_pull_request_is_closed(pull_requests: P
     assert stands(pull_requests).command is None
 
 
+def test_a_command_on_a_closed_pull_request_is_not_kept(pull_requests: PullRequests) -> None:
+    pull_requests.tell(told(), "closed", "event-1", asked_at=0, command=STOP)
+    assert stands(pull_requests).command is None
+
+
 @pytest.mark.parametrize("order", list(permutations([START, STOP])))
 def test_of_two_commands_the_later_comment_stands(pull_requests: PullRequests, order: tuple[Command, ...]) -> None:
     for revision, command in enumerate(order):
@@ -266,6 +271,15 @@ def test_a_close_that_comes_late_ends_what_was_asked_for_until_then(pull_request
     assert pull_requests.tell(later(6), "open", "event-2", asked_at=2, closed_at=NOW + 5 * SECOND) == "told"
     found = stands(pull_requests)
     assert (found.command, found.state, found.closed_at) == (None, "open", NOW + 5 * SECOND)
+
+
+def test_an_answer_says_that_it_is_closed_and_not_since_when(pull_requests: PullRequests) -> None:
+    """What somebody asked for in the second after the reopening, of which the answer is, counts."""
+    pull_requests.tell(later(1), "closed", "event-1")
+    pull_requests.tell(later(3), "closed", "event-2", asked_at=1)
+    assert stands(pull_requests).closed_at == NOW + SECOND
+    pull_requests.tell(later(3), "open", "event-3", asked_at=2)
+    assert stands(pull_requests).takes(STOP.model_copy(update={"at": NOW + 3 * SECOND}))
 
 
 def test_a_close_that_was_known_is_just_older(pull_requests: PullRequests) -> None:
