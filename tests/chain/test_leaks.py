@@ -12,7 +12,7 @@ from tests.chain.world import FOR_A_WHILE, Place, World
 
 QUEUES = [
     f"{reaction}{kind}QueueUrl"
-    for reaction in ("Environments", "Vault", "Comments", "Runtimes")
+    for reaction in ("Environments", "Vault", "Comments", "Deployments", "Runtimes", "Journal")
     for kind in ("", "DeadLetter", "DeliveryDeadLetter")
 ]
 VALUES = {
@@ -30,7 +30,7 @@ def spellings(value: str) -> set[str]:
 
 def everywhere_outside(world: World) -> Mapping[str, str]:
     """Every event, log line, message and item, as text."""
-    names = ("RecordsTable", "MemoryTable", "SecretsTable", "BundlesTable")
+    names = ("RecordsTable", "MemoryTable", "SecretsTable", "BundlesTable", "JournalTable")
     tables = {name: world.stage.deployment.outputs[name] for name in names}
     client = world.stage.aws.client("dynamodb")
     found = {f"table {name}": str(client.scan(TableName=table)["Items"]) for name, table in tables.items()}
@@ -59,19 +59,19 @@ def change_a_secret(world: World, place: Place) -> None:
     client.put_item(TableName=table, Item={**item, "sealed": {"B": item["sealed"]["B"][:-1] + b"?"}})
 
 
-@pytest.fixture
-def ran(world: World) -> Place:
+@pytest.fixture(scope="module")
+def ran(whole_world: World) -> Place:
     """A full run with secrets, one that Fly refuses, one that GitHub refuses, and one whose secret was changed."""
-    places = [world.place("storefront") for _ in range(4)]
+    places = [whole_world.place("storefront") for _ in range(4)]
     for place in places:
         for name, value in VALUES.items():
             place.stage.stack.secrets.set(place.apps[0].id, "preview", name, value)
-    change_a_secret(world, places[1])
-    world.stage.fly.fail(1, status=422, match=r"^POST .*/secrets$")
-    world.stage.github.fail(1, status=403, match=r"^POST .*/comments$")
+    change_a_secret(whole_world, places[1])
+    whole_world.stage.fly.fail(1, status=422, match=r"^POST .*/secrets$")
+    whole_world.stage.github.fail(1, status=403, match=r"^POST .*/comments$")
     for place in reversed(places):
         place.run()
-    world.stage.settle_through(FOR_A_WHILE)
+    whole_world.stage.settle_through(FOR_A_WHILE)
     return places[0]
 
 
