@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from choreography.clock import Clock
 from choreography.publisher import Statement, dump, load
 from prestage_contracts.envelope import Reason
-from records.table import ABSENT, ConditionFailedError, Item, Table
+from records.table import ABSENT, Item, Table, put_held
 
 KEPT = timedelta(days=30)
 
@@ -106,11 +106,8 @@ class Memory:
         """
         now = self._clock()
         fresh = Claim(key=key, until=now + lasting, since=since or now)
-        try:
-            self._table.put(self._item(fresh), ABSENT)
-        except ConditionFailedError as error:
-            return self._take_over(fresh, error.found[0] or {}, now, sent_at or now)
-        return fresh
+        found = put_held(self._table, self._item(fresh), ABSENT)
+        return fresh if found is None else self._take_over(fresh, found, now, sent_at or now)
 
     def decide(self, claim: Claim, outcome: Sequence[Statement]) -> Claim:
         """Keep the outcome, before it is stated. DynamoDB refuses one of 400 KB or more.
@@ -159,8 +156,6 @@ class Memory:
         self._write(replace(claim, until=_NEVER, given_up=given_up))
 
     def _take_over(self, fresh: Claim, found: Item, now: datetime, sent_at: datetime) -> Claim | None:
-        if found.get("holder") == fresh.holder:
-            return fresh  # our own write, sent again because its answer was lost
         if found.get("expires_at", 0) <= now.timestamp():
             return self._replace(fresh, found)
         past = _claim(fresh.key, found)
@@ -186,13 +181,9 @@ class Memory:
         return self._put(replace(claim, writes=claim.writes + 1), Attr("holder").eq(claim.holder))
 
     def _put(self, claim: Claim, condition: ConditionBase) -> Claim:
-        try:
-            self._table.put(self._item(claim), condition)
-        except ConditionFailedError as error:
-            found = error.found[0] or {}
-            if found.get("holder") == claim.holder:
-                return claim  # our own write, sent again because its answer was lost
-            raise HeldError(_moment(found.get("until")) or self._clock()) from None
+        found = put_held(self._table, self._item(claim), condition)
+        if found is not None:
+            raise HeldError(_moment(found.get("until")) or self._clock())
         return claim
 
     def _item(self, claim: Claim) -> Item:

@@ -1,25 +1,17 @@
 """The record of a pull request's one comment: who is writing it, which it is, what it last showed."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import uuid4
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
-
+from choreography.claims import Claims
 from choreography.clock import Clock
-from choreography.reaction import RetryLaterError
 from comments.rows import Row
 from prestage_contracts.comments import Shown
 from prestage_contracts.envelope import Frozen, Reason
 from prestage_contracts.snapshot import Identifier
 from records.environments import Environment
 from records.skips import Skip
-from records.table import ABSENT, ConditionFailedError, Item, Table
-
-LASTING = timedelta(seconds=90)
-"""Longer than the function may run, so that a claim that ran out has no holder who still writes."""
-
-_LOOK_AGAIN = timedelta(seconds=2)
+from records.table import Item, Table
 
 
 class ShownSkip(Frozen):
@@ -61,7 +53,7 @@ class Stickies:
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
-        self._clock = clock
+        self._claims = Claims(table, clock, "the comment is being written")
 
     def get(self, repository_id: int, number: int) -> Sticky:
         """The comment as it is on record, not claimed."""
@@ -74,27 +66,14 @@ class Stickies:
         Raises:
             RetryLaterError: somebody else has it.
         """
-        now = int(self._clock().timestamp())
         found = self._table.get(**_key(repository_id, number)) or {}
         sticky = _sticky(repository_id, number, found).model_copy(update={"holder": str(uuid4())})
-        free = Attr("holder").eq(found["holder"]) & Attr("until").lte(now) if found else ABSENT
-        try:
-            self._put(sticky, now + int(LASTING.total_seconds()), free)
-        except ConditionFailedError as error:
-            if (error.found[0] or {}).get("holder") != sticky.holder:  # not our own write, sent again
-                raise RetryLaterError("the comment is being written", _LOOK_AGAIN) from None
+        self._claims.take(_item(sticky), found)
         return sticky
 
     def release(self, sticky: Sticky) -> None:
         """Give the right back, and keep what is known. Whoever lost it meanwhile keeps nothing."""
-        try:
-            self._put(sticky, 0, Attr("holder").eq(sticky.holder))
-        except ConditionFailedError:
-            return
-
-    def _put(self, sticky: Sticky, until: int, condition: ConditionBase) -> None:
-        key = _key(sticky.repository_id, sticky.number)
-        self._table.put({**sticky.model_dump(mode="json"), **key, "until": until}, condition)
+        self._claims.release(_item(sticky))
 
 
 def show(rows: Sequence[Row]) -> tuple[Shown, ...]:
@@ -110,6 +89,10 @@ def show_skips(rows: Sequence[Row]) -> tuple[ShownSkip, ...]:
 
 def _sticky(repository_id: int, number: int, item: Item) -> Sticky:
     return Sticky.model_validate({**item, "repository_id": repository_id, "number": number})
+
+
+def _item(sticky: Sticky) -> Item:
+    return {**sticky.model_dump(mode="json"), **_key(sticky.repository_id, sticky.number)}
 
 
 def _key(repository_id: int, number: int) -> dict[str, str]:

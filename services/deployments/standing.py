@@ -1,26 +1,19 @@
 """The record of an environment's deployments: who is telling GitHub of them, which there are, and what was told."""
 
-from datetime import timedelta
 from typing import Annotated, Self
 from uuid import uuid4
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
 from pydantic import AwareDatetime, Field
 
+from choreography.claims import Claims
 from choreography.clock import Clock
-from choreography.reaction import RetryLaterError
 from prestage_contracts.deployments import DeploymentState
 from prestage_contracts.envelope import Frozen, Text
 from prestage_contracts.snapshot import GitHubId, Identifier, Sha
-from records.table import ABSENT, ConditionFailedError, Item, Table
-
-LASTING = timedelta(seconds=90)
-"""Longer than the function may run, so that a claim that ran out has no holder who still tells."""
+from records.table import Item, Table
 
 MOST_TELLINGS = 20
 """What was told last, and by whom. A step that was broken off finds its own among them when it is repeated."""
-
-_LOOK_AGAIN = timedelta(seconds=2)
 
 type Generation = Annotated[int, Field(ge=1)]
 
@@ -108,7 +101,7 @@ class Standings:
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
-        self._clock = clock
+        self._claims = Claims(table, clock, "somebody else is telling GitHub of this environment")
 
     def get(self, environment_id: str) -> Standing:
         """How the environment stands, not claimed."""
@@ -122,12 +115,7 @@ class Standings:
         """
         found = self._table.get(**_key(environment_id)) or {}
         standing = _standing(environment_id, found).model_copy(update={"holder": str(uuid4())})
-        free = Attr("holder").eq(found["holder"]) & Attr("until").lte(self._now()) if found else ABSENT
-        try:
-            self._put(standing, self._now() + int(LASTING.total_seconds()), free)
-        except ConditionFailedError as error:
-            if (error.found[0] or {}).get("holder") != standing.holder:  # not our own write, sent again
-                raise _busy() from None
+        self._claims.take(_item(standing), found)
         return standing
 
     def keep(self, standing: Standing) -> None:
@@ -136,32 +124,19 @@ class Standings:
         Raises:
             RetryLaterError: somebody else has it by now.
         """
-        try:
-            self._put(standing, self._now() + int(LASTING.total_seconds()), Attr("holder").eq(standing.holder))
-        except ConditionFailedError:
-            raise _busy() from None
+        self._claims.keep(_item(standing))
 
     def release(self, standing: Standing) -> None:
         """Give the right back, and keep what is known. Whoever lost it meanwhile keeps nothing."""
-        try:
-            self._put(standing, 0, Attr("holder").eq(standing.holder))
-        except ConditionFailedError:
-            return
-
-    def _now(self) -> int:
-        return int(self._clock().timestamp())
-
-    def _put(self, standing: Standing, until: int, condition: ConditionBase) -> None:
-        key = _key(standing.environment_id)
-        self._table.put({**standing.model_dump(mode="json"), **key, "until": until}, condition)
+        self._claims.release(_item(standing))
 
 
 def _standing(environment_id: str, item: Item) -> Standing:
     return Standing.model_validate({**item, "environment_id": environment_id})
 
 
-def _busy() -> RetryLaterError:
-    return RetryLaterError("somebody else is telling GitHub of this environment", _LOOK_AGAIN)
+def _item(standing: Standing) -> Item:
+    return {**standing.model_dump(mode="json"), **_key(standing.environment_id)}
 
 
 def _key(environment_id: str) -> dict[str, str]:

@@ -189,6 +189,22 @@ class Table:
                 return {"ConditionCheck": {**common, "Key": _encode({"pk": write.pk, "sk": write.sk})}}  # type: ignore[typeddict-item]  # built generically
 
 
+def put_held(table: Table, item: Item, condition: ConditionBase) -> Item | None:
+    """Write an item that names its `holder`; None once it is written, or else what is there, empty if nothing is.
+
+    A write whose answer was lost is sent again by botocore, and finds itself: then it is written.
+
+    Raises:
+        ConflictError: a transaction was in the way; try again.
+    """
+    try:
+        table.put(item, condition)
+    except ConditionFailedError as error:
+        found = error.found[0] or {}
+        return None if found.get("holder") == item["holder"] else found
+    return None
+
+
 def _cancelled(error: ClientError) -> Exception:
     reasons = cast("Sequence[Mapping[str, Any]]", error.response["CancellationReasons"])
     codes = {reason["Code"] for reason in reasons} - {"None"}

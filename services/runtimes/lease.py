@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from choreography.clock import Clock
 from choreography.reaction import RetryLaterError
-from records.table import ABSENT, ConditionFailedError, Item, Table
+from records.table import ABSENT, ConditionFailedError, Item, Table, put_held
 
 LASTING = timedelta(seconds=150)
 """Longer than the function may run, so that a lease that ran out has no holder who still acts."""
@@ -83,13 +83,7 @@ class Lease:
 
     def _write(self, condition: ConditionBase) -> Item | None:
         """None once it is written; otherwise what is there, empty if nothing is."""
-        try:
-            self.table.put(self._item(until=self.until), condition)
-        except ConditionFailedError as error:
-            found = error.found[0] or {}
-            if found.get("holder") != self.holder:  # not our own write, sent again as its answer was lost
-                return found
-        return None
+        return put_held(self.table, self._item(until=self.until), condition)
 
     def _item(self, until: int) -> Item:
         mark = {"removing": True} if self.removing else {}

@@ -6,19 +6,18 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from boto3.dynamodb.conditions import Attr
-
+from choreography.claims import Claims
 from choreography.memory import Claim, Key, Memory
-from comments.sticky import Stickies, Sticky
 from comments.write import _There
 from deployments.tell import Teller
 from records import pull_requests
 from records.environments import Environment, Environments
 from records.pull_requests import PullRequest
-from records.table import Check
+from records.table import Check, Item
 from runtimes.deletion import Deletion
 from runtimes.lease import Lease, Leases
 from runtimes.provision import Provision
+from tests.simulation.watched import WatchedTable
 
 type Patch = tuple[object, str, Any]
 
@@ -63,13 +62,13 @@ def _unleased() -> Sequence[Patch]:
 def _unclaimed() -> Sequence[Patch]:
     """Everybody writes the comment at once."""
 
-    def claim(self: Stickies, repository_id: int, number: int) -> Sticky:
-        return self.get(repository_id, number)
+    def take(self: Claims, item: Item, _found: Item) -> None:
+        self._table.put({**item, "until": 0})
 
-    def release(self: Stickies, sticky: Sticky) -> None:
-        self._put(sticky, 0, Attr("pk").exists() | Attr("pk").not_exists())
+    def release(self: Claims, item: Item) -> None:
+        self._table.put({**item, "until": 0})
 
-    return [(Stickies, "claim", claim), (Stickies, "release", release)]
+    return [(Claims, "take", take), (Claims, "release", release)]
 
 
 def _unrevised() -> Sequence[Patch]:
@@ -77,8 +76,6 @@ def _unrevised() -> Sequence[Patch]:
 
     def transact(self: Any, writes: Any) -> None:
         original(self, [write if isinstance(write, Check) else replace(write, condition=None) for write in writes])
-
-    from tests.simulation.watched import WatchedTable  # noqa: PLC0415  # it reads the environment as it is imported
 
     original = WatchedTable.transact
     return [(WatchedTable, "transact", transact)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from choreography.claims import LASTING
 from choreography.reaction import BrokenError, RetryLaterError
-from deployments.standing import LASTING
 from github_app.access import SETTLING
 from prestage_contracts.deployments import DeploymentFailed
 from prestage_contracts.snapshot import EnvironmentProblem

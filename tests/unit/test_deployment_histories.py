@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from choreography.claims import LASTING
 from choreography.reaction import Fact, RetryLaterError
 from deployments.report_deployment import ReportDeployment
-from deployments.standing import LASTING, Standings
+from deployments.standing import Standings
 from deployments.tell import Teller
 from github_app.access import SETTLING
 from prestage_contracts.deployments import DeploymentReportedData, DeploymentState

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from choreography.claims import LASTING
 from choreography.reaction import RefusedError, RetryLaterError
 from comments.body import MARKER
 from comments.render_comment import MOST_WRITES, logger, steps
-from comments.sticky import LASTING, Stickies, Sticky, show
+from comments.sticky import Stickies, Sticky, show
 from comments.write import Writer
 from github_app.access import Access, Place
 from prestage_contracts.comments import PrCommentedData, PrCommentFailed

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from choreography.claims import LASTING
 from choreography.reaction import RetryLaterError
-from comments.sticky import LASTING, show
+from comments.sticky import show
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.snapshot import Repository
 from records.environments import Environment

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from choreography.claims import LASTING
 from choreography.reaction import RetryLaterError
 from deployments.report_deployment import MOST_LOOKS, ReportDeployment, steps
-from deployments.standing import LASTING, Standing, Standings
+from deployments.standing import Standing, Standings
 from prestage_contracts.deployments import DeploymentFailed, DeploymentReportedData
 from prestage_contracts.envelope import Event, Reason
 from records.environments import Environment

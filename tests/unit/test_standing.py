@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from choreography.claims import LASTING
 from choreography.reaction import RetryLaterError
-from deployments.standing import LASTING, MOST_TELLINGS, Begun, Deployment, Standing, Standings
+from deployments.standing import MOST_TELLINGS, Begun, Deployment, Standing, Standings
 from prestage.stage.template import load
 from tests.unit.dynamodb import TABLE, Local, ResendingTable
 from tests.unit.github_stage import Now

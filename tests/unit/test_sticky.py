@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from choreography.claims import LASTING
 from choreography.reaction import RetryLaterError
 from comments.rows import Row
-from comments.sticky import LASTING, ShownSkip, Stickies, Sticky, show, show_skips
+from comments.sticky import ShownSkip, Stickies, Sticky, show, show_skips
 from prestage.stage.template import load
 from prestage_contracts.comments import Shown
 from prestage_contracts.envelope import Reason
