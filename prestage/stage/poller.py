@@ -113,6 +113,8 @@ class Poller:
         return bool(messages)
 
     def _receive(self, function: DeployedFunction) -> "list[MessageTypeDef]":
+        if self._next_visible([str(function.queue_url)]) is None:
+            return []  # at no request: most queues are empty most of the time
         answer = self._sqs.receive_message(
             QueueUrl=str(function.queue_url),
             MaxNumberOfMessages=min(function.batch_size or 1, 10),
