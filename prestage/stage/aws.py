@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "stage", "AWS_SECRET_ACCE
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """moto by host; it lists its own folder to find a host in, so that is done once for each."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self.get_backend_for_host = cache(super().get_backend_for_host)  # type: ignore[method-assign]  # the same, kept
+
+
 class LocalAws(Closing):
     """moto, served on 127.0.0.1, and empty at first. moto has one state per process: one of these at a time."""
 
@@ -44,7 +53,7 @@ class LocalAws(Closing):
         # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
         self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
         self._stacks = Stacks(lambda name: _arn(region, "cloudformation", f"stack/{name}/stage"))
-        services = ByService(DomainDispatcherApplication(create_backend_app), {"cloudformation": self._stacks})
+        services = ByService(_Dispatcher(), {"cloudformation": self._stacks})
         self._guarded = Guarded(services, lambda service, rest: _arn(region, service, rest))
         self._recorded = Recorded(self._guarded)
         self._server = Server(self._recorded)

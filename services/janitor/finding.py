@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from janitor.watch import Watch
-from prestage_contracts.envelope import Data, Event, Metadata, identify
+from prestage_contracts.envelope import Data, Event
 
 NO_REPOSITORY = "0"
 """The group of facts about what no repository is known of."""
@@ -29,18 +29,8 @@ class Finding:
         What followed from yesterday's may have been given up.
         """
         sweep = sweep_id(began)
-        return self.event(
-            metadata=Metadata(
-                event_id=identify(f"janitor/{self.cause}@{began:%Y-%m-%d}", self.event, self.data.subject),
-                correlation_id=sweep,
-                causation_id=sweep,
-                version=self.event.VERSION,
-                occurred_at=now,
-                hop=0,
-                group=self.group,
-            ),
-            data=self.data,
-        )
+        cause = f"janitor/{self.cause}@{began:%Y-%m-%d}"
+        return self.event.begin(self.data, cause=cause, correlation_id=sweep, now=now, group=self.group)
 
 
 type Look = Callable[[Watch], Iterable[Finding]]

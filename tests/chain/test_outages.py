@@ -94,10 +94,10 @@ def test_a_source_that_github_does_not_hand_out_now_is_asked_for_again(place: Pl
     assert place.shown()["commit"] == place.environment().sha
 
 
-@pytest.mark.parametrize("after_effect", [False, True])
-def test_the_chain_completes_after_the_bus_takes_no_fact_at_first(place: Place, after_effect: bool) -> None:
-    for name in MAIN_JOB[1:]:
-        place.stage.bus.fail(5, match=rf" {name} ", after_effect=after_effect)
+def test_the_chain_completes_after_the_bus_takes_no_fact_at_first(place: Place) -> None:
+    """Or takes it, and does not say so: every other one."""
+    for number, name in enumerate(MAIN_JOB[1:]):
+        place.stage.bus.fail(5, match=rf" {name} ", after_effect=bool(number % 2))
     place.open()
     place.stage.settle_through(FOR_A_WHILE)
     stated = {fact["detail"]["metadata"]["event_id"]: fact["detail-type"] for fact in place.facts()}
