@@ -45,7 +45,8 @@ def _label(name: str) -> Reason:
 
 def over_cap(app: App) -> Reason:
     """Why one more preview of the app is refused."""
-    told = f"The app has {app.max_previews} live previews, which is all that it may have."
+    previews = "preview" if app.max_previews == 1 else "previews"
+    told = f"The app has {app.max_previews} live {previews}, which is all that it may have."
     return Reason(code="cap", message=f"{told} Close one, then comment /preview.")
 
 

@@ -126,7 +126,7 @@ def test_what_is_not_there_is_refused(world: World) -> None:
 def test_the_cap_counts_for_branches_and_not_for_production(world: World) -> None:
     world.change(max_previews=1)
     world.does(opened())
-    with pytest.raises(RefusedError, match="1 live previews"):
+    with pytest.raises(RefusedError, match="1 live preview,"):
         world.does(deploy(1, branch="teal"))
     world.does(deploy(2))
     assert named(world.does(ended(3, 1))) == ["EnvironmentClosed"]
