@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from choreography.publisher import Publisher, Statement
@@ -34,7 +34,8 @@ class Said:
     """What the oracle has to know that no state tells: commands by pull request, and whether a policy changed."""
 
     commands: dict[tuple[int, int], list[str]] = field(default_factory=dict)
-    closed_since: set[tuple[int, int]] = field(default_factory=set)
+    closed_since: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """The second of a close that may have come after the last command: GitHub's times tell no more."""
     disturbed: bool = False
     caps: dict[str, int] = field(default_factory=dict)
     secrets: dict[tuple[str, str], list[tuple[Any, dict[str, str]]]] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Actors:
     def _close(self, repository: Repository) -> None:
         if pull := self._one(repository, "open"):
             self._github.close(repository, pull, merged=self._random.random() < 0.4)
-            self.said.closed_since.add((repository.id, pull.number))
+            self.said.closed_since[repository.id, pull.number] = self._second()
             self._note(f"{'merges' if pull.merged else 'closes'} {_name(repository, pull)}")
 
     def _reopen(self, repository: Repository) -> None:
@@ -151,7 +152,8 @@ class Actors:
         if by == "writer":
             key = repository.id, pull.number
             self.said.commands.setdefault(key, []).append("stop" if text.endswith("stop") else "start")
-            self.said.closed_since.discard(key)
+            if self.said.closed_since.get(key) != self._second():
+                self.said.closed_since.pop(key, None)
         self._note(f"{by} comments {text} on {_name(repository, pull)}")
 
     def _push_branch(self, repository: Repository) -> None:
@@ -163,9 +165,12 @@ class Actors:
         if branches := [name for name in repository.branches if name != "main"]:
             branch = self._random.choice(branches)
             closed = [one.number for one in repository.pulls.values() if one.branch == branch and one.state == "open"]
-            self.said.closed_since.update((repository.id, number) for number in closed)
+            self.said.closed_since.update({(repository.id, number): self._second() for number in closed})
             self._github.delete_branch(repository, branch)
             self._note(f"deletes the branch {branch}")
+
+    def _second(self) -> datetime:
+        return self._simulation.clock().replace(microsecond=0)
 
     # ---- Operators
 
