@@ -18,6 +18,7 @@ from prestage.cli_output import tell_error
 from prestage.references import UnknownAppError
 from prestage.stack import (
     GitHubLookUpError,
+    NoPasswordError,
     NoSuchStackError,
     NotStatedError,
     NoZoneError,
@@ -53,6 +54,7 @@ EXPECTED = (
     NoSuchAppError,
     NoSuchStackError,
     NoSuchUserError,
+    NoPasswordError,
     NoZoneError,
     NotLiveError,
     NotStatedError,

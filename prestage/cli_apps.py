@@ -38,6 +38,7 @@ ForksPolicy = Literal["ignore", "without_secrets", "trusted"]
 BotsPolicy = Literal["ignore", "without_secrets", "trusted"]
 DraftsPolicy = Literal["ignore", "preview"]
 PreviewsPolicy = Literal["every", "label", "command"]
+AuthenticationPolicy = Literal["none", "basic"]
 
 _FORKS = typer.Option(help="What a fork's pull request gets.")
 _BOTS = typer.Option(help="What a bot's pull request gets.")
@@ -49,6 +50,7 @@ _IDLE_HOURS = typer.Option(help="Hours that a preview is kept while nothing happ
 _DOMAIN = typer.Option(help="What previews have their host names below; see docs/domains.md. Empty for none.")
 _PRODUCTION_DOMAIN = typer.Option(help="Production's host name. Empty for none.")
 _KEEP_LABEL = typer.Option(help="A label that keeps a preview longer than that.")
+_AUTHENTICATION = typer.Option(help="Whether visitors of previews have to give a password; see docs/policies.md.")
 
 
 @app.command()
@@ -73,6 +75,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
     max_previews: Annotated[int, _MAX_PREVIEWS] = 20,
     idle_hours: Annotated[int, _IDLE_HOURS] = 168,
     keep_label: Annotated[str, _KEEP_LABEL] = "keep-preview",
+    authentication: Annotated[AuthenticationPolicy, _AUTHENTICATION] = "none",
     domain: Annotated[str | None, _DOMAIN] = None,
     production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
     repository_id: Annotated[int | None, typer.Option(help="GitHub's id; asked of GitHub where left out.")] = None,
@@ -106,6 +109,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
             max_previews=max_previews,
             idle_hours=idle_hours,
             keep_label=keep_label,
+            authentication=authentication,
             domain=domain or None,
             production_domain=production_domain or None,
         )
@@ -137,6 +141,7 @@ def set_(  # noqa: PLR0917  # typer turns each into an option of its own
     max_previews: Annotated[int | None, _MAX_PREVIEWS] = None,
     idle_hours: Annotated[int | None, _IDLE_HOURS] = None,
     keep_label: Annotated[str | None, _KEEP_LABEL] = None,
+    authentication: Annotated[AuthenticationPolicy | None, _AUTHENTICATION] = None,
     domain: Annotated[str | None, _DOMAIN] = None,
     production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
     stack: StackName = DEFAULT_STACK,

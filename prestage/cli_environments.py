@@ -21,6 +21,7 @@ from prestage_contracts.operators import (
 )
 from records.environments import Environment, Mark
 from records.journal import Entry
+from runtimes.machine import VISITOR
 
 app = typer.Typer(help="What runs, why, and on an operator's word.", no_args_is_help=True)
 
@@ -133,6 +134,15 @@ def stop(reference: EnvironmentReference, stack: StackName = DEFAULT_STACK) -> N
     if not environment.is_live:
         raise NotLiveError(f"{reference} is {environment.status} already")
     _ask(found, StopRequested, environment, reference, "to stop")
+
+
+@app.command()
+def password(reference: EnvironmentReference, stack: StackName = DEFAULT_STACK) -> None:
+    """Tell what visitors of a preview have to give, where its app asks them. It reads the stack's key."""
+    found = Stack.named(stack)
+    environment = found.environment(reference)
+    for name, value in (("address", environment.address), ("user", VISITOR), ("password", found.password(environment))):
+        typer.echo(f"{name:<12}{value}")
 
 
 def _ask(stack: Stack, event: type[Event], environment: Environment, reference: str, what: str) -> None:

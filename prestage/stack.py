@@ -10,6 +10,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
+from pydantic import SecretStr
 
 from choreography import publisher
 from choreography.clock import Clock, utc_now
@@ -33,11 +34,21 @@ from records.journal import Entry, Journal
 from records.skips import Skips
 from records.table import Table
 from records.users import Users
+from sealing.keyed import Keyed
 from sealing.seal import DataKeys
 from vault.private_keys import PrivateKeys
 from vault.secrets import Secrets
 
-_NEEDED = ("RecordsTable", "SecretsTable", "JournalTable", "BusName", "KeyArn", "GitHubAppSecretArn", "GitHubApiUrl")
+_NEEDED = (
+    "RecordsTable",
+    "SecretsTable",
+    "JournalTable",
+    "BusName",
+    "KeyArn",
+    "StackKeyArn",
+    "GitHubAppSecretArn",
+    "GitHubApiUrl",
+)
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -59,6 +70,10 @@ class UnknownStoryError(Exception):
 
 class NotStatedError(Exception):
     """The bus did not take a fact; the text says what to do."""
+
+
+class NoPasswordError(Exception):
+    """An environment's visitors are asked for none; the text says what to do."""
 
 
 class NoZoneError(Exception):
@@ -169,6 +184,20 @@ class Stack:
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""
         return str(self._client("sts").get_caller_identity()["Arn"])
+
+    def password(self, environment: Environment) -> str:
+        """What the visitors of the environment have to give.
+
+        Raises:
+            NoPasswordError: its app asks for none.
+        """
+        app = self.apps.get(environment.app_id)
+        if app is None or not app.asks_for_password(environment.type):
+            raise NoPasswordError(
+                f"visitors of {environment.address} give no password: see --authentication of `prestage apps set`"
+            )
+        key = self._client("secretsmanager").get_secret_value(SecretId=self._outputs["StackKeyArn"])["SecretString"]
+        return Keyed(SecretStr(key)).password(environment.id).get_secret_value()
 
     def state(self, event: type[Event], data: Data, repository: Repository) -> str:
         """State an operator's fact; gives the correlation id of all that follows from it.

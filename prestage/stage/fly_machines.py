@@ -9,13 +9,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prestage.stage.fly_config import MachineConfig
+from prestage.stage.fly_config import MachineConfig, Service
 
 SETTLED = frozenset({"started", "stopped", "suspended", "failed", "destroyed"})
 """States that last."""
@@ -78,7 +78,7 @@ class Machine:
         self.log = folder / self.id / "log"
         self._path = path
         self._secrets = secrets
-        self._port = 0
+        self._ports: dict[int, int] = {}
         self._booted = time.monotonic()
         self._restarts = 0
         self._stopping = False
@@ -178,7 +178,7 @@ class Machine:
 
     def host_port(self, internal_port: int) -> int:
         """Where on 127.0.0.1 the process serves what it takes for `internal_port`."""
-        return self._port if self._maps_port() and internal_port == self._main_port() else internal_port
+        return self._ports.get(internal_port, internal_port)
 
     def wait_for(self, states: frozenset[str], seconds: float) -> bool:
         """Whether it comes into one of `states` within about `seconds`."""
@@ -225,7 +225,7 @@ class Machine:
         self._booted = time.monotonic()
         self._set_state("starting")
         app_secrets = self._secrets()
-        self._port = _free_port()
+        self._ports = {port: _free_port() for port in self._told_ports().values()}
         self.environment = self._environment(app_secrets)
         try:
             self._write_files(app_secrets)
@@ -299,20 +299,19 @@ class Machine:
     def _patience(self) -> float:
         return duration_seconds(self.config.stop_config.timeout)
 
-    def _main_port(self) -> int | None:
-        return self.config.services[0].internal_port if self.config.services else None
-
-    def _maps_port(self) -> bool:
-        return self.config.env.get("PORT") == str(self._main_port())
+    def _told_ports(self) -> dict[str, int]:
+        """Its services' ports, by the variables that say them."""
+        ports = {str(port): port for service in self.config.services for port in _ports(service)}
+        said = ((name, ports.get(value)) for name, value in self.config.env.items() if name.endswith("PORT"))
+        return {name: port for name, port in said if port is not None}
 
     def _environment(self, app_secrets: Mapping[str, str]) -> dict[str, str]:
         home = self.disk / "root"
         home.mkdir(parents=True, exist_ok=True)
         environment = {"PATH": self._path, **self.config.env, **app_secrets, "HOME": str(home)}
-        if self._maps_port():
-            # Every machine of Fly has a network of its own, in which any port is free. Here they share one, so an
-            # application that follows PORT is told a free port, and the edge knows which.
-            environment["PORT"] = str(self._port)
+        # Every machine of Fly has a network of its own, in which any port is free. Here they share one, so an
+        # application that follows PORT is told a free port, and the edge knows which.
+        environment.update({name: str(self._ports[port]) for name, port in self._told_ports().items()})
         return environment | {
             "FLY_APP_NAME": self.app,
             "FLY_MACHINE_ID": self.id,
@@ -367,6 +366,11 @@ def _new_version() -> str:
 
 def _private_ip(machine_id: str) -> str:
     return f"fdaa:0:1:a7b:{machine_id[:4]}:{machine_id[4:8]}:{machine_id[8:12]}:2"
+
+
+def _ports(service: Service) -> Iterator[int]:
+    yield service.internal_port
+    yield from (check.port for check in service.checks if check.port)
 
 
 def _free_port() -> int:

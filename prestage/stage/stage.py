@@ -25,6 +25,7 @@ from prestage.stage import bus_http, contract, gateway
 from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
+from prestage.stage.caddy import Releases
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.dns import LocalZone
@@ -36,6 +37,7 @@ from prestage.stage.serve import Server
 from prestage.stage.settling import BOOT_PATIENCE, Boots, Settling
 from prestage.stage.time_travel import TimeTravel
 from prestage_contracts.operators import DeployRequested
+from runtimes.machine import VISITOR
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -135,6 +137,7 @@ class Stage(Closing):
                 resolve=self.zone.resolve if self.zone else lambda _: None,
             )
         )
+        self.caddy = self._parts.enter_context(Releases())
         self.fly_server = self._parts.enter_context(Server(self.fly.application()))
         self.fly_edge = self._parts.enter_context(Server(self.fly.edge()))
 
@@ -147,6 +150,8 @@ class Stage(Closing):
             "HostedZoneId": self.zone.id if self.zone else "",
             "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
             "LogAddress": f"{self.fly_edge.url}/logs/{{fly_app}}",
+            "GateUrl": self.caddy.url,
+            "GateSha512": self.caddy.sha512,
         }
 
     @property
@@ -263,12 +268,13 @@ class Stage(Closing):
             }
             self.lambdas.invoke(schedule.function, event)
 
-    def fetch(self, address: str, path: str = "/") -> httpx.Response:
+    def fetch(self, address: str, path: str = "/", *, password: str | None = None) -> httpx.Response:
         """GET a preview, by its address, as a browser would that resolves *.localhost to this machine."""
         url = httpx.URL(address)
         return httpx.get(
             f"http://127.0.0.1:{url.port}{path}",
             headers={"Host": url.netloc.decode()},
+            auth=None if password is None else (VISITOR, password),
             timeout=30,
             trust_env=False,
         )

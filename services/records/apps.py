@@ -48,7 +48,8 @@ class App(Frozen):
     The policy of its previews, see docs/policies.md: `forks` and `bots` say what their pull requests get, `drafts`
     whether drafts get one, `previews` which pull requests do (with `label`, those that have `preview_label`; with
     `command`, those that somebody asks one for), `max_previews` how many are live at once, `idle_hours` for how long
-    one is kept while nothing happens to it, unless its pull request has `keep_label`.
+    one is kept while nothing happens to it, unless its pull request has `keep_label`, `authentication` whether visitors
+    have to give a password.
 
     `domain` is what its previews have their host names below, `production_domain` production's host name; see
     docs/domains.md.
@@ -76,6 +77,7 @@ class App(Frozen):
     max_previews: Annotated[int, Field(ge=0, le=1000)] = 20
     idle_hours: Annotated[int, Field(ge=1, le=8760)] = 168
     keep_label: Label = "keep-preview"
+    authentication: Literal["none", "basic"] = "none"
     domain: Domain | None = None
     production_domain: Domain | None = None
     config: Config = Field(default_factory=dict)
@@ -88,6 +90,10 @@ class App(Frozen):
         if not 256 * self.cpus <= self.memory_mb <= 2048 * self.cpus:
             raise ValueError(f"{self.cpus} shared CPUs take {256 * self.cpus} to {2048 * self.cpus} MB of memory")
         return self
+
+    def asks_for_password(self, environment_type: EnvironmentType) -> bool:
+        """Whether visitors of its environments of that type have to give a password."""
+        return environment_type == "preview" and self.authentication == "basic"
 
     def domain_uses(self) -> list[Use]:
         """What it uses domains for."""

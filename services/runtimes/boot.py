@@ -13,7 +13,7 @@ from records.apps import App
 type Progress = Literal["booting", "ready", "stopped", "ended"]
 """`stopped` by somebody, such as Fly's proxy for want of visitors; `ended` for good, by itself."""
 
-_STAGES: Mapping[int, Stage] = {81: "fetch", 82: "unpack", 83: "build"}
+_STAGES: Mapping[int, Stage] = {81: "fetch", 82: "unpack", 83: "build", 85: "fetch"}
 """What boot.sh ends with where it fails; and 84, when there is nothing to start. Any other status is the app's own."""
 
 _FAILED = frozenset({"failed", "launch_failed"})
@@ -97,6 +97,7 @@ def _words(status: int | None, app: App | None) -> str:
         81: "The commit could not be fetched: the image needs curl, wget, Python or Node.js, and the internet",
         82: "The commit could not be unpacked: the image needs tar with gzip, and room on the disk",
         83: f"The build failed: {build} did not succeed",
+        85: "What asks visitors for the password could not be had or started: the image needs sha512sum and env",
         84: f"The app could not be started: the commit has no folder {folder}",
         126: not_run,
         127: not_run,

@@ -12,7 +12,14 @@
 #   PRESTAGE_START        command that becomes the application
 #   PRESTAGE_FETCH_WAITS  seconds between tries, one more try than waits
 #
-# Ends with 81 (fetch), 82 (unpack), 83 (build), 84 (start); otherwise as the application does.
+# Where visitors have to give a password, Caddy asks for it in front of the application (docs/adr/0017):
+#
+#   PRESTAGE_GATE_URL     answers with Caddy's .tar.gz for this machine; without it there is no gate
+#   PRESTAGE_GATE_SHA512  what that has to be
+#   PRESTAGE_GATE_PORT    where visitors come in; PORT is where the application is
+#   PRESTAGE_PASSWORD     what they have to give, as the user preview
+#
+# Ends with 81 (fetch), 82 (unpack), 83 (build), 84 (start), 85 (gate); otherwise as the application does.
 #
 # Every variable here begins with PRESTAGE_, the prefix that an application may not use: assigning to any other could
 # change what the application was given.
@@ -38,22 +45,22 @@ find_fetcher() {
 }
 
 fetch_with_curl() {
-    curl -gfsSL --connect-timeout 20 --max-time 600 -o "$1" -- "$PRESTAGE_SOURCE_URL"
+    curl -gfsSL --connect-timeout 20 --max-time 600 -o "$1" -- "$PRESTAGE_URL"
 }
 
 fetch_with_wget() {
     # Left to itself, GNU's tries 20 times; BusyBox's has none of these options.
     if wget --version >/dev/null 2>&1; then
-        wget -q --tries=1 --timeout=60 -O "$1" "$PRESTAGE_SOURCE_URL"
+        wget -q --tries=1 --timeout=60 -O "$1" "$PRESTAGE_URL"
     else
-        wget -q -O "$1" "$PRESTAGE_SOURCE_URL"
+        wget -q -O "$1" "$PRESTAGE_URL"
     fi
 }
 
 fetch_with_python() {
     "$PRESTAGE_FETCHER" -c '
 import os, shutil, sys, urllib.request
-with urllib.request.urlopen(os.environ["PRESTAGE_SOURCE_URL"], timeout=60) as answer, open(sys.argv[1], "wb") as file:
+with urllib.request.urlopen(os.environ["PRESTAGE_URL"], timeout=60) as answer, open(sys.argv[1], "wb") as file:
     shutil.copyfileobj(answer, file)
 ' "$1"
 }
@@ -76,7 +83,7 @@ const get = (url, redirects) =>
   }).on("timeout", function () {
     this.destroy(new Error("time-out"));
   });
-get(new URL(process.env.PRESTAGE_SOURCE_URL), 10);
+get(new URL(process.env.PRESTAGE_URL), 10);
 ' "$1"
 }
 
@@ -90,15 +97,13 @@ fetch_once() {
     esac >/dev/null 2>&1
 }
 
+# Fetches into $1 what is at $2.
 fetch() {
-    case ${PRESTAGE_SOURCE_URL:-} in
-        http://* | https://*) ;;
-        *) give_up 81 "fetch: PRESTAGE_SOURCE_URL is no URL" ;;
-    esac
+    export PRESTAGE_URL="$2"
     find_fetcher
     for PRESTAGE_WAIT in ${PRESTAGE_FETCH_WAITS-1 2 4 8 15} none; do
         say "fetch with $PRESTAGE_FETCHER"
-        fetch_once "$1" && return
+        fetch_once "$1" && unset PRESTAGE_URL && return
         PRESTAGE_STATUS=$?
         [ "$PRESTAGE_WAIT" = none ] && give_up 81 "fetch failed ($PRESTAGE_FETCHER ended with $PRESTAGE_STATUS)"
         say "fetch failed ($PRESTAGE_FETCHER ended with $PRESTAGE_STATUS), trying again in $PRESTAGE_WAIT s"
@@ -136,6 +141,64 @@ build() (
 
 forget() {
     unset PRESTAGE_BUILD PRESTAGE_START PRESTAGE_DIRECTORY
+    unset PRESTAGE_GATE_URL PRESTAGE_GATE_SHA512 PRESTAGE_GATE_PORT PRESTAGE_PASSWORD
+}
+
+# Has the program there that asks for the password: exactly that one, whatever the image has.
+fetch_gate() {
+    [ "$(cat "$PRESTAGE_GATE/complete" 2>/dev/null)" = "$PRESTAGE_GATE_SHA512" ] && return
+    command -v sha512sum >/dev/null 2>&1 || give_up 85 "gate: this image has no sha512sum"
+    rm -rf "$PRESTAGE_GATE"
+    mkdir -p "$PRESTAGE_GATE" || give_up 82 "unpack: the disk can't be written to"
+    fetch "$PRESTAGE_GATE/caddy.tar.gz" "$PRESTAGE_GATE_URL"
+    printf '%s  %s\n' "$PRESTAGE_GATE_SHA512" "$PRESTAGE_GATE/caddy.tar.gz" | sha512sum -c >/dev/null 2>&1 ||
+        give_up 85 "gate: what was fetched is not what it has to be"
+    tar -xzf "$PRESTAGE_GATE/caddy.tar.gz" -C "$PRESTAGE_GATE" caddy || give_up 85 "gate: tar ended with $?"
+    rm -f "$PRESTAGE_GATE/caddy.tar.gz"
+    printf '%s\n' "$PRESTAGE_GATE_SHA512" >"$PRESTAGE_GATE/complete" || give_up 82 "unpack: the disk can't be written to"
+}
+
+# Nothing of what the application was given reaches it.
+caddy() {
+    env -i PATH="$PATH" HOME="$PRESTAGE_GATE" "$PRESTAGE_GATE/caddy" "$@"
+}
+
+# Asks in front of the application from now on, until the machine stops.
+start_gate() {
+    say "gate"
+    [ -n "${PRESTAGE_PASSWORD:-}" ] || give_up 85 "gate: there is no password"
+    PRESTAGE_HASH=$(printf '%s\n' "$PRESTAGE_PASSWORD" | caddy hash-password) || give_up 85 "gate: no hash ($?)"
+    cat >"$PRESTAGE_GATE/Caddyfile" <<END || give_up 82 "unpack: the disk can't be written to"
+{
+	admin off
+	auto_https off
+	log {
+		level ERROR
+	}
+	servers {
+		trusted_proxies static private_ranges
+	}
+}
+http://:$PRESTAGE_GATE_PORT {
+	basic_auth {
+		preview $PRESTAGE_HASH
+	}
+	reverse_proxy 127.0.0.1:$PORT {
+		header_up -Authorization
+	}
+}
+END
+    unset PRESTAGE_HASH PRESTAGE_PASSWORD
+    # In a process that nobody waits for: an application may wait for all that are its own.
+    (keep_gate </dev/null &)
+}
+
+keep_gate() {
+    while :; do
+        caddy run --config "$PRESTAGE_GATE/Caddyfile" --adapter caddyfile
+        say "gate ended with $?, starting it again"
+        sleep 1
+    done
 }
 
 case ${PRESTAGE_SHA:-} in
@@ -154,6 +217,7 @@ PRESTAGE_HOME=$(CDPATH='' cd "${PRESTAGE_HOME:-/}" && pwd) || give_up 82 "unpack
 PRESTAGE_SOURCE=$PRESTAGE_HOME/source
 PRESTAGE_MARKER=$PRESTAGE_HOME/complete
 PRESTAGE_WORK=$PRESTAGE_HOME/work
+PRESTAGE_GATE=$PRESTAGE_HOME/gate
 
 # One source at a time. The marker says which, and how it was built; it appears last, whole, and goes first.
 PRESTAGE_WANTED=$(printf 'commit %s\ndirectory %s\nbuild %s\n' "$PRESTAGE_SHA" "$PRESTAGE_DIRECTORY" "$PRESTAGE_BUILD")
@@ -170,10 +234,15 @@ if [ "${1:-}" != fetched ]; then
         rm -rf "$PRESTAGE_MARKER" || give_up 82 "unpack: an older marker could not be removed"
         rm -rf "$PRESTAGE_SOURCE" "$PRESTAGE_WORK" || give_up 82 "unpack: an older source could not be removed"
         mkdir -p "$PRESTAGE_WORK/tree" || give_up 82 "unpack: the disk can't be written to"
-        fetch "$PRESTAGE_WORK/source.tar.gz"
+        case ${PRESTAGE_SOURCE_URL:-} in
+            http://* | https://*) ;;
+            *) give_up 81 "fetch: PRESTAGE_SOURCE_URL is no URL" ;;
+        esac
+        fetch "$PRESTAGE_WORK/source.tar.gz" "$PRESTAGE_SOURCE_URL"
         unpack "$PRESTAGE_WORK/source.tar.gz" "$PRESTAGE_WORK/tree" "$PRESTAGE_SOURCE"
         rm -rf "$PRESTAGE_WORK/source.tar.gz"
     fi
+    [ -z "${PRESTAGE_GATE_URL:-}" ] || fetch_gate
     unset PRESTAGE_SOURCE_URL PRESTAGE_FETCH_WAITS
     exec /bin/sh "$PRESTAGE_SCRIPT" fetched
 fi
@@ -191,6 +260,7 @@ fi
 enter
 PRESTAGE_COMMAND=${PRESTAGE_START:-}
 [ -n "$PRESTAGE_COMMAND" ] || give_up 84 "start: PRESTAGE_START is no command"
+[ -z "${PRESTAGE_GATE_URL:-}" ] || start_gate
 say "start"
 forget
 exec /bin/sh -c "$PRESTAGE_COMMAND"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
+from pydantic import SecretStr
 
 from choreography.reaction import BrokenError, Fact, RefusedError
 from prestage_contracts.envelope import Reason
@@ -18,6 +19,7 @@ from prestage_contracts.vault import SecretsResolved
 from records.apps import Apps
 from records.environments import Environment, Environments
 from runtimes.lease import Lease, Leases
+from runtimes.machine import PASSWORD, Gate
 from runtimes.provision import Wanted
 from sealing.bundles import Bundles
 from sealing.seal import KeyRefusedError, UnsealError
@@ -31,7 +33,7 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class Converge:
-    """The step. `source_url` gives the URL of an environment's source at a generation.
+    """The step. `source_url` gives the URL of an environment's source at a generation, `password` its visitors'.
 
     `delete` returns once an app is gone; `provision` gives None where a newer generation is there already.
     """
@@ -43,6 +45,8 @@ class Converge:
     delete: Callable[[str, Lease], None]
     provision: Callable[[Wanted], Runtime | None]
     source_url: Callable[[str, int], str]
+    password: Callable[[str], SecretStr]
+    gate: Gate
 
     def __call__(self, resolved: SecretsResolved) -> Sequence[Fact]:
         """The runtime, if the environment is still at that generation; an older one does nothing, undoes nothing."""
@@ -80,8 +84,16 @@ class Converge:
             raise RefusedError("secrets_unreadable", f"The resolved secrets can't be decrypted: {_RETRY}") from None
         if secrets is None or (environment.own_host and certificate is None):
             raise RefusedError("secrets_expired", f"The resolved secrets are no longer kept: {_RETRY}")
-        source_url = self.source_url(*of)
-        return Wanted(environment=environment, app=app, source_url=source_url, secrets=secrets, certificate=certificate)
+        if app.asks_for_password(environment.type):
+            secrets = {**secrets, PASSWORD: self.password(environment.id).get_secret_value()}
+        return Wanted(
+            environment=environment,
+            app=app,
+            gate=self.gate,
+            source_url=self.source_url(*of),
+            secrets=secrets,
+            certificate=certificate,
+        )
 
 
 def failed(resolved: SecretsResolved, reason: Reason) -> Fact:

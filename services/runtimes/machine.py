@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from records.environments import Environment
 MACHINE_NAME = "app"
 """The only machine of its Fly app. Fly refuses a second one of the same name."""
 
+PASSWORD = "PRESTAGE_PASSWORD"  # noqa: S105  # a variable's name
+"""The secret that an environment has if its visitors have to give it."""
+
+VISITOR = "preview"
+"""The user that they say they are; boot.sh has it too."""
+
+_GATE_PORTS = (8998, 8999)
+"""Where they come in, in front of the application: the first that is not its own."""
+
 _GENERATION = re.compile(r"[1-9][0-9]{0,14}")
 _GONE = frozenset({"destroying", "destroyed"})
 _BOOT = "/prestage/boot.sh"
@@ -21,28 +31,41 @@ _EXECUTABLE = 0o755
 _NO_INDEX = {"response": {"headers": {"X-Robots-Tag": "noindex"}}}
 
 
+@dataclass(frozen=True)
+class Gate:
+    """The program that asks visitors for the password: where a machine fetches it, and its SHA-512 in hexadecimal."""
+
+    url: str
+    sha512: str
+
+
 def machine_config(
-    environment: Environment, app: App, *, source_url: str, secret_names: frozenset[str]
+    environment: Environment, app: App, *, source_url: str, gate: Gate, secret_names: frozenset[str]
 ) -> dict[str, Any]:
     """The machine's config. Where a config value has a secret's name, the secret's value is the one that counts.
+
+    With the password among the secrets, visitors are asked for it.
 
     Args:
         environment: what runs.
         app: how it runs.
         source_url: where the machine fetches its commit; it holds a capability.
+        gate: what asks for the password.
         secret_names: of the secrets that the Fly app has.
     """
+    gate_port = _gate_port(app) if PASSWORD in secret_names else None
+    gated = _gated(gate, gate_port) if gate_port else {}
     return {
         "image": app.image,
         "guest": {"cpu_kind": "shared", "cpus": app.cpus, "memory_mb": app.memory_mb},
-        "env": _variables(environment, app, source_url, secret_names),
+        "env": {**_variables(environment, app, source_url, secret_names), **gated},
         "init": {"exec": ["/bin/sh", _BOOT]},
         "files": [{"guest_path": _BOOT, "raw_value": _boot_script(), "mode": _EXECUTABLE}],
         "rootfs": {"persist": "always"},
         "restart": {"policy": "on-failure", "max_retries": 3},
         "stop_config": {"signal": "SIGTERM", "timeout": "10s"},
         "metadata": metadata(environment),
-        "services": [_service(app, indexed=environment.type == "production")],
+        "services": [_service(app, gate_port, indexed=environment.type == "production")],
     }
 
 
@@ -85,6 +108,14 @@ def _variables(environment: Environment, app: App, source_url: str, secret_names
     }
 
 
+def _gate_port(app: App) -> int:
+    return next(port for port in _GATE_PORTS if port != app.port)
+
+
+def _gated(gate: Gate, port: int) -> Mapping[str, str]:
+    return {"PRESTAGE_GATE_URL": gate.url, "PRESTAGE_GATE_SHA512": gate.sha512, "PRESTAGE_GATE_PORT": str(port)}
+
+
 def _about(environment: Environment) -> Mapping[str, str]:
     number = {"PRESTAGE_PULL_REQUEST": str(environment.pull_request.number)} if environment.pull_request else {}
     return {
@@ -96,9 +127,9 @@ def _about(environment: Environment) -> Mapping[str, str]:
     }
 
 
-def _service(app: App, *, indexed: bool) -> dict[str, Any]:
+def _service(app: App, gate_port: int | None, *, indexed: bool) -> dict[str, Any]:
     http: dict[str, Any] = {} if indexed else {"http_options": _NO_INDEX}
-    check = {
+    healthy = {
         "type": "http",
         "port": app.port,
         "method": "GET",
@@ -107,9 +138,10 @@ def _service(app: App, *, indexed: bool) -> dict[str, Any]:
         "timeout": "5s",
         "grace_period": "30s",
     }
+    asking = {"type": "tcp", "port": gate_port, "interval": "10s", "timeout": "5s", "grace_period": "30s"}
     return {
         "protocol": "tcp",
-        "internal_port": app.port,
+        "internal_port": gate_port or app.port,
         "autostart": True,
         "autostop": "stop",
         "min_machines_running": 0,
@@ -118,7 +150,7 @@ def _service(app: App, *, indexed: bool) -> dict[str, Any]:
             {"port": 80, "handlers": ["http"], "force_https": True, **http},
             {"port": 443, "handlers": ["tls", "http"], **http},
         ],
-        "checks": [check],
+        "checks": [healthy, asking] if gate_port else [healthy],
     }
 
 

@@ -8,7 +8,7 @@ from fly_io.client import Fly, FlyRefused, Machine, NameTaken
 from prestage_contracts.runtimes import Runtime
 from records.apps import App
 from records.environments import Environment
-from runtimes.machine import MACHINE_NAME, find_ours, generation_of, machine_config, metadata
+from runtimes.machine import MACHINE_NAME, Gate, find_ours, generation_of, machine_config, metadata
 from runtimes.outcomes import LOOK_AGAIN, MOVED, OUTAGE, as_outcomes
 from runtimes.ownership import OurApps
 from sealing.bundles import TlsCertificate
@@ -31,6 +31,7 @@ class Wanted:
     app: App
     source_url: str = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
+    gate: Gate
     certificate: TlsCertificate | None = field(default=None, repr=False)
 
 
@@ -142,4 +143,6 @@ class Provision:
 
 def _config(wanted: Wanted) -> dict[str, object]:
     names = frozenset(wanted.secrets)
-    return machine_config(wanted.environment, wanted.app, source_url=wanted.source_url, secret_names=names)
+    return machine_config(
+        wanted.environment, wanted.app, source_url=wanted.source_url, gate=wanted.gate, secret_names=names
+    )

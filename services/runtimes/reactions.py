@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import SecretStr
 
 from choreography import wiring
 from choreography.clock import Clock, utc_now
@@ -26,6 +27,7 @@ from runtimes.await_ready import AwaitReady
 from runtimes.converge import Converge
 from runtimes.deletion import Deletion
 from runtimes.lease import Leases
+from runtimes.machine import Gate
 from runtimes.provision import Provision
 from runtimes.remove import Remove
 from sealing.bundles import Bundles
@@ -40,20 +42,33 @@ class Naming:
     """What the stack's runtimes are called.
 
     `organization` is the Fly organisation's slug, `prefix` what the names of its apps begin with; `log_address` has
-    `{fly_app}` where such a name goes; `source_url` gives the URL of an environment's source at a generation.
+    `{fly_app}` where such a name goes; `source_url` gives the URL of an environment's source at a generation,
+    `password` what its visitors have to give where they are asked, by what is at `gate`.
     """
 
     organization: str
     prefix: str
     log_address: str
     source_url: Callable[[str, int], str]
+    password: Callable[[str], SecretStr]
+    gate: Gate
 
 
 def steps(records: Table, bundles: Bundles, fly: Fly, naming: Naming, clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
     apps, environments, leases = Apps(records), Environments(records), Leases(records, clock)
     delete, provision = Deletion(fly, naming.organization), Provision(fly, naming.organization)
-    have = Converge(environments, apps, bundles, leases, delete, provision, naming.source_url)
+    have = Converge(
+        environments,
+        apps,
+        bundles,
+        leases,
+        delete,
+        provision,
+        source_url=naming.source_url,
+        password=naming.password,
+        gate=naming.gate,
+    )
     await_ready = AwaitReady(environments, apps, fly, naming.log_address, clock)
     remove = Remove(environments, DomainNames(records, clock), leases, delete, naming.prefix)
     return {
@@ -69,13 +84,22 @@ def _source_url(environment_id: str, generation: int) -> str:
     return f"{wiring.setting('SOURCE_URL')}/{capability}"
 
 
+def _password(environment_id: str) -> SecretStr:
+    return Keyed(wiring.secret("STACK_KEY_ARN")).password(environment_id)
+
+
 @cache
 def _reaction() -> Reaction:
     keys = DataKeys(wiring.kms(), wiring.setting("KEY_ARN"))
     bundles = Bundles(wiring.table("BUNDLES_TABLE"), keys, utc_now)
     fly = Fly(build_http(), wiring.setting("FLY_API_URL"), lambda: wiring.secret("FLY_SECRET_ARN"))
     naming = Naming(
-        wiring.setting("FLY_ORGANIZATION"), wiring.setting("FLY_APP_PREFIX"), wiring.setting("LOG_ADDRESS"), _source_url
+        organization=wiring.setting("FLY_ORGANIZATION"),
+        prefix=wiring.setting("FLY_APP_PREFIX"),
+        log_address=wiring.setting("LOG_ADDRESS"),
+        source_url=_source_url,
+        password=_password,
+        gate=Gate(wiring.setting("GATE_URL"), wiring.setting("GATE_SHA512")),
     )
     return wiring.reaction("runtimes", steps(wiring.table("RECORDS_TABLE"), bundles, fly, naming, utc_now))
 

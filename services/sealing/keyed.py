@@ -45,6 +45,10 @@ class Keyed:
         hashed = base64.b32encode(self._mac("fly app", environment_id)).decode().lower()
         return f"{prefix}-{hashed[:_HASH]}"
 
+    def password(self, environment_id: str) -> SecretStr:
+        """What the visitors of an environment have to give, where it asks them: 32 characters of base32, 160 bits."""
+        return SecretStr(base64.b32encode(self._mac("password", environment_id)[:20]).decode().lower())
+
     def capability(self, environment_id: str, generation: int) -> str:
         """The right to fetch the source of an environment's generation, fit for a URL's path."""
         tag = base64.urlsafe_b64encode(self._mac("source", environment_id, generation)).decode().rstrip("=")

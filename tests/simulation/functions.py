@@ -44,6 +44,7 @@ from records.journal import Journal
 from records.pull_requests import PullRequests
 from records.table import Table
 from runtimes import reactions as runtimes
+from runtimes.machine import Gate
 from sealing.bundles import Bundles
 from sealing.keyed import Keyed
 from sealing.seal import DataKeys
@@ -129,9 +130,7 @@ def begin(outside: Outside) -> Functions:
         ),
         "comments": render_comment.steps(records, Stickies(records, clock), lambda: Writer(access, lambda: SLUG)),
         "deployments": report_deployment.steps(records, lambda: Teller(access, lambda: SLUG), clock),
-        "runtimes": runtimes.steps(
-            records, bundles, fly, runtimes.Naming(ORGANIZATION, PREFIX, "https://logs/{fly_app}", _source_url), clock
-        ),
+        "runtimes": runtimes.steps(records, bundles, fly, _runtime_naming(), clock),
         "journal": keep_facts.steps(Journal(watched(tables.journal, "journal"), clock)),
     }
     reactions = {
@@ -184,6 +183,11 @@ def _naming() -> Naming:
 
 
 @cache
+def _runtime_naming() -> runtimes.Naming:
+    gate = Gate("https://releases.example/caddy.tar.gz", "5a" * 64)
+    return runtimes.Naming(ORGANIZATION, PREFIX, "https://logs/{fly_app}", _source_url, _KEYED.password, gate)
+
+
 def _source_url(environment_id: str, generation: int) -> str:
     return f"https://source.example/{_KEYED.capability(environment_id, generation)}"
 

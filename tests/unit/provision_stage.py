@@ -16,6 +16,7 @@ from prestage.stage.fly_machines import Machine
 from prestage_contracts.runtimes import Runtime
 from records.environments import Environment
 from runtimes.deletion import Deletion
+from runtimes.machine import Gate
 from runtimes.provision import Provision, Wanted
 from tests.unit.record_examples import app, preview
 
@@ -25,6 +26,7 @@ NAME = preview().fly_app
 SOURCE = "none://hooks.example.com/source/planted-capability"
 """The script gives up on it at once: what the machine does is not the matter here."""
 
+GATE = Gate("https://releases.example.com/caddy.tar.gz", "5a" * 64)
 SECRETS = {"API_KEY": "planted-key", "EMPTY": ""}
 
 type Edit = Callable[[httpx.Request, httpx.Response], httpx.Response]
@@ -128,4 +130,4 @@ def provisioning(folder: Path) -> Iterator[World]:
 def wanted(generation: int = 1, *, secrets: dict[str, str] | None = None, **settings: Any) -> Wanted:
     given = app(**settings)
     environment: Environment = preview(of=given).model_copy(update={"generation": generation})
-    return Wanted(environment, given, SOURCE, SECRETS if secrets is None else secrets)
+    return Wanted(environment, given, SOURCE, SECRETS if secrets is None else secrets, GATE)

@@ -19,6 +19,7 @@ from records.certificates import MAX_CHAIN_BYTES
 from records.environments import Environment, Environments
 from runtimes.converge import Converge
 from runtimes.lease import Leases
+from runtimes.machine import Gate
 from sealing.bundles import KEPT, Bundles, TlsCertificate, _pack, _unpack
 from sealing.seal import DataKeys, UnsealError, seal
 from tests.unit.dynamodb import Local
@@ -214,10 +215,13 @@ def test_a_tampered_bundle_is_a_refusal_of_the_runtime_and_not_tried_for_ever(wo
     item = world.item(1, begun.id)
     world.local.table.put({**item, "sealed": item["sealed"][:-1]})  # type: ignore[index]  # it is binary
     leases = Leases(world.local.table, lambda: NOW)
-    converge = Converge(environments, Apps(world.local.table), world.bundles, leases, _never, _never, lambda *_: "")
+    converge = Converge(environments, Apps(world.local.table), world.bundles, leases, _never, _never, *_UNUSED)
     with pytest.raises(RefusedError) as raised:
         converge(_resolved(begun))
     assert raised.value.reason.code == "secrets_unreadable"
+
+
+_UNUSED = (lambda *_: "", lambda _: SecretStr(""), Gate("", ""))
 
 
 def _never(*_: object) -> NoReturn:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from choreography.reaction import RefusedError, RetryLaterError
 from prestage_contracts.envelope import Reason
@@ -20,6 +21,7 @@ from records.apps import Apps
 from records.environments import Environment, Environments, environment_key
 from runtimes.converge import Converge, failed, logger
 from runtimes.lease import LASTING, Lease, Leases
+from runtimes.machine import PASSWORD, Gate
 from runtimes.provision import Wanted
 from sealing.bundles import KEPT, Bundles
 from sealing.seal import DataKeys
@@ -29,6 +31,7 @@ from tests.unit.record_examples import app
 from tests.unit.steps import KEYED, begin, close, forged, logged, register, resolved, stop
 
 SHOP = app("storefront")
+GATE = Gate("https://releases.example.com/caddy.tar.gz", "5a" * 64)
 SECRETS = {"API_KEY": "planted-key"}
 
 
@@ -67,6 +70,10 @@ class Fly:
         )
 
 
+def password(environment_id: str) -> SecretStr:
+    return KEYED.password(environment_id)
+
+
 @dataclass
 class World:
     local: Local
@@ -87,7 +94,15 @@ class World:
         table = self.local.table
         fly = self.fly
         return Converge(
-            Environments(table), Apps(table), self.bundles, self.leases, fly.delete, fly.provision, source_url
+            Environments(table),
+            Apps(table),
+            self.bundles,
+            self.leases,
+            fly.delete,
+            fly.provision,
+            source_url,
+            password,
+            GATE,
         )
 
     def begin(self, intent: int = 1) -> Environment:
@@ -136,7 +151,15 @@ def test_the_runtime_of_the_generation_is_requested_and_told(world: World) -> No
     assert told.environment == environment.snapshot()
     assert (told.runtime.fly_app, told.runtime.address) == (environment.fly_app, environment.address)
     [wanted] = world.fly.wanted
-    assert wanted == Wanted(environment, SHOP, source_url(environment.id, 1), SECRETS)
+    assert wanted == Wanted(environment, SHOP, source_url(environment.id, 1), SECRETS, GATE)
+
+
+def test_visitors_of_a_preview_give_its_own_password_where_the_app_asks_for_one(world: World) -> None:
+    Apps(world.local.table).update(SHOP.model_copy(update={"authentication": "basic"}))
+    environment = world.begin()
+    world.converge(environment)
+    [wanted] = world.fly.wanted
+    assert wanted.secrets == {**SECRETS, PASSWORD: password(environment.id).get_secret_value()}
 
 
 def test_an_event_is_believed_in_nothing_but_id_and_generation(world: World) -> None:

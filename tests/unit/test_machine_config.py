@@ -15,16 +15,19 @@ from prestage.stage.fly_config import MachineConfig
 from records.apps import App
 from records.environments import Environment
 from records.names import InvalidVariableError
-from runtimes.machine import find_ours, generation_of, is_gone, machine_config, metadata
+from runtimes.machine import PASSWORD, Gate, find_ours, generation_of, is_gone, machine_config, metadata
 from tests.unit.record_examples import SHA, app, preview, production
 
 SOURCE = "https://hooks.example.com/source/capability"
+GATE = Gate("https://releases.example.com/caddy.tar.gz", "5a" * 64)
 OURS = {"PORT", "PRESTAGE_SOURCE_URL", "PRESTAGE_DIRECTORY", "PRESTAGE_BUILD", "PRESTAGE_START", "PRESTAGE_SHA"}
 
 
 def config(of: App | None = None, environment: Environment | None = None, *secrets: str) -> dict[str, Any]:
     found = of or app()
-    return machine_config(environment or preview(of=found), found, source_url=SOURCE, secret_names=frozenset(secrets))
+    return machine_config(
+        environment or preview(of=found), found, source_url=SOURCE, gate=GATE, secret_names=frozenset(secrets)
+    )
 
 
 def with_config(**values: str) -> App:
@@ -164,3 +167,29 @@ def test_the_machine_that_is_made_here_is_found_by_its_name_unless_it_is_going()
     assert find_ours([*going, other, ours]) == ours
     assert find_ours([*going, other]) is None
     assert [is_gone(machine) for machine in (*going, ours)] == [True, True, False]
+
+
+def test_a_visitor_with_a_password_to_give_comes_in_by_the_gate() -> None:
+    made = config(app(port=3000), None, PASSWORD)
+    [service] = made["services"]
+    assert service["internal_port"] == 8998
+    assert [(check["type"], check["port"]) for check in service["checks"]] == [("http", 3000), ("tcp", 8998)]
+    told = {name: made["env"][name] for name in made["env"] if name.startswith("PRESTAGE_GATE") or name == "PORT"}
+    assert told == {
+        "PORT": "3000",
+        "PRESTAGE_GATE_URL": GATE.url,
+        "PRESTAGE_GATE_SHA512": GATE.sha512,
+        "PRESTAGE_GATE_PORT": "8998",
+    }
+    MachineConfig.model_validate_json(json.dumps(made))
+
+
+def test_the_gate_is_not_where_the_application_is() -> None:
+    [service] = config(app(port=8998), None, PASSWORD)["services"]
+    assert service["internal_port"] == 8999
+
+
+def test_without_a_password_there_is_no_gate() -> None:
+    made = config(app(port=3000))
+    assert made["services"][0]["internal_port"] == 3000
+    assert not [name for name in made["env"] if name.startswith("PRESTAGE_GATE")]

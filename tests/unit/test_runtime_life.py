@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from choreography.reaction import Fact, RetryLaterError
 from prestage_contracts.envelope import Event, Reason
@@ -20,7 +21,7 @@ from sealing.bundles import Bundles
 from sealing.seal import DataKeys
 from tests.unit.dynamodb import Local
 from tests.unit.github_stage import Now
-from tests.unit.provision_stage import NAME, ORGANIZATION, SOURCE, CrashError, provisioning, stop_at
+from tests.unit.provision_stage import GATE, NAME, ORGANIZATION, SOURCE, CrashError, provisioning, stop_at
 from tests.unit.provision_stage import World as Stage
 from tests.unit.record_examples import app
 from tests.unit.steps import begin, close, closed, register, resolved
@@ -37,7 +38,14 @@ class World:
         self.fly = fly
         self.now = Now()
         self.bundles = Bundles(local.table, keys, self.now)
-        naming = Naming(ORGANIZATION, "prestage", "https://logs.example.com/{fly_app}", lambda *_: SOURCE)
+        naming = Naming(
+            ORGANIZATION,
+            "prestage",
+            "https://logs.example.com/{fly_app}",
+            lambda *_: SOURCE,
+            lambda _: SecretStr("planted"),
+            GATE,
+        )
         self.steps = steps(local.table, self.bundles, fly.fly, naming, self.now)
 
     def begin(self, intent: int) -> Environment:

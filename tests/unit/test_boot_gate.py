@@ -1,0 +1,147 @@
+"""What boot.sh does where visitors have to give a password."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prestage.stage.caddy import Releases
+from prestage.stage.serve import Server
+from tests.unit.test_boot import SHA, SHELLS, Machine, Source, archive, bring, link
+
+PASSWORD = "planted-password"  # of no account
+APPLICATION = """
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        told = json.dumps({"headers": dict(self.headers.items()), "environment": dict(os.environ)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+@dataclass
+class Gated:
+    """A machine whose visitors come in by `port`."""
+
+    machine: Machine
+    settings: dict[str, str | None]
+    port: int
+
+    def boot(self) -> subprocess.Popen[bytes]:
+        """Begin to boot."""
+        given = {"PATH": str(self.machine.programs), **self.settings}
+        return subprocess.Popen(
+            [*self.machine.shell, str(self.machine.home / "boot.sh")],
+            env={name: value for name, value in given.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def visit(self, password: str | None, user: str = "preview") -> httpx.Response:
+        """What a visitor gets, once anything but a connection refused or an application that is not there yet."""
+        last = time.monotonic() + 30
+        while True:
+            try:
+                auth = None if password is None else (user, password)
+                answer = httpx.get(f"http://127.0.0.1:{self.port}/", auth=auth, trust_env=False)
+                if answer.status_code != httpx.codes.BAD_GATEWAY or time.monotonic() > last:
+                    return answer
+            except httpx.TransportError:
+                if time.monotonic() > last:
+                    raise
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(params=SHELLS)
+def gated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gated]:
+    name, *options = SHELLS[request.param]
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"this machine has no {name}")
+    home, programs = tmp_path / "prestage", tmp_path / "bin"
+    home.mkdir()
+    programs.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "services" / "runtimes" / "boot.sh", home)
+    for needed in ("tar", "gzip", "mkdir", "mv", "rm", "cat", "sleep", "env", "sh", "sha512sum"):
+        link(programs, needed)
+    bring(programs, "python3")
+    source = Source(archive({"server.py": APPLICATION}))
+    with Server(source.application()) as server, Releases() as releases:
+        machine = Machine(home, programs, [program, *options], f"{server.url}/source/capability")
+        port = free_port()
+        settings: dict[str, str | None] = {
+            "PRESTAGE_SOURCE_URL": machine.url,
+            "PRESTAGE_SHA": SHA,
+            "PRESTAGE_FETCH_WAITS": "0",
+            "PRESTAGE_START": "exec python3 server.py",
+            "PRESTAGE_GATE_URL": releases.url,
+            "PRESTAGE_GATE_SHA512": releases.sha512,
+            "PRESTAGE_GATE_PORT": str(port),
+            "PRESTAGE_PASSWORD": PASSWORD,
+            "PORT": str(free_port()),
+            "API_KEY": "planted-key",
+        }
+        yield Gated(machine, settings, port)
+
+
+def test_the_application_is_behind_a_gate_that_lets_in_who_has_the_password(gated: Gated) -> None:
+    process = gated.boot()
+    try:
+        refused = gated.visit(None)
+        assert (refused.status_code, refused.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        assert gated.visit("another").status_code == 401
+        assert gated.visit(PASSWORD, user="admin").status_code == 401
+        told = gated.visit(PASSWORD).json()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert "authorization" not in {name.casefold() for name in told["headers"]}
+    assert told["environment"]["API_KEY"] == "planted-key"
+    assert not [name for name in told["environment"] if name.startswith("PRESTAGE_GATE") or PASSWORD in name]
+    assert PASSWORD not in str(told["environment"])
+    assert "planted-key" not in (gated.machine.home / "gate" / "Caddyfile").read_text()
+
+
+def test_another_program_than_the_one_that_is_expected_is_not_run(gated: Gated) -> None:
+    ended = gated.machine.boot(**{**gated.settings, "PRESTAGE_GATE_SHA512": "5a" * 64, "PRESTAGE_START": None})
+    assert ended.returncode == 85
+    assert "gate: what was fetched is not what it has to be" in ended.stderr
+
+
+def test_without_a_password_nobody_is_let_in(gated: Gated) -> None:
+    ended = gated.machine.boot(**{**gated.settings, "PRESTAGE_PASSWORD": None, "PRESTAGE_START": "exit 0"})
+    assert ended.returncode == 85
+    assert "gate: there is no password" in ended.stderr
+
+
+def test_an_image_that_can_check_nothing_is_told_so(gated: Gated) -> None:
+    (gated.machine.programs / "sha512sum").unlink()
+    if (
+        subprocess.run(
+            [*gated.machine.shell, "-c", "command -v sha512sum"], env={"PATH": str(gated.machine.programs)}, check=False
+        ).returncode
+        == 0
+    ):
+        pytest.skip("this shell brings its own")
+    ended = gated.machine.boot(**gated.settings)
+    assert ended.returncode == 85
+    assert "gate: this image has no sha512sum" in ended.stderr
