@@ -11,7 +11,7 @@ from fly_io.client import Fly, FlyRefused, FlyUnavailable
 from janitor.finding import Finding
 from janitor.watch import Patience, Watch
 from prestage_contracts.janitor import RuntimeLost
-from prestage_contracts.snapshot import AboutEnvironment
+from prestage_contracts.snapshot import AboutEnvironment, Stage
 from records.environments import Environment, Environments
 
 MOST = 500
@@ -19,6 +19,9 @@ MOST = 500
 
 OVERDUE = timedelta(days=1)
 """A generation that is neither ready nor failed by then waits for something that is lost."""
+
+_BOOTED: frozenset[Stage] = frozenset({"fetch", "unpack", "build", "start", "health"})
+"""Where an environment can fail that has a machine."""
 
 _DESTROYED = "destroyed"
 
@@ -65,10 +68,10 @@ class Lost:
 
 
 def _should_run(environment: Environment, now: datetime) -> bool:
-    """Of those that failed, only one that failed for that: what is wrong with the others is told already."""
+    """Of those that failed, one whose machine had booted: what kept the others from having one is told already."""
     overdue = environment.status == "deploying" and now - environment.intended_at > OVERDUE
-    removed = environment.reason is not None and environment.reason.code == "runtime_gone"
-    return environment.status == "ready" or overdue or (environment.status == "failed" and removed)
+    had_booted = environment.status == "failed" and environment.stage in _BOOTED
+    return environment.status == "ready" or overdue or had_booted
 
 
 def _finding(environment: Environment) -> Finding:

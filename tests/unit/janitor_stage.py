@@ -242,9 +242,9 @@ class World:
         self.fly.run(begun.fly_app, machine(begun.id))
         return self.report(begun, "ready")
 
-    def report(self, environment: Environment, move: Any) -> Environment:
+    def report(self, environment: Environment, move: Any, **told: Any) -> Environment:
         cause = f"{move} {environment.id}"
-        found = self.environments.report(environment.id, environment.generation, move, cause, self.now())
+        found = self.environments.report(environment.id, environment.generation, move, cause, self.now(), **told)
         assert found is not None
         return found
 

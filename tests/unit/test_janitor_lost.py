@@ -54,7 +54,17 @@ def test_an_environment_that_is_deploying_is_lost_after_a_day(world: World) -> N
     assert lost(world) == [f"{begun.id}@1"]
 
 
-def test_an_environment_that_failed_or_is_closed_is_not_lost(world: World) -> None:
+@pytest.mark.parametrize("stage", ["fetch", "unpack", "build", "start", "health"])
+def test_an_environment_that_failed_in_its_machine_is_lost_with_it(world: World, stage: str) -> None:
+    failed = world.report(world.begin(), "fail", stage=stage)
+    assert lost(world) == [f"{failed.id}@1"]
+    world.fly.run(failed.fly_app, machine(failed.id, "stopped"))
+    assert lost(world) == []
+
+
+def test_an_environment_that_got_no_machine_or_is_closed_is_not_lost(world: World) -> None:
+    world.report(world.begin(1), "fail", stage="provision")
+    world.report(world.begin(2), "fail", stage="secrets")
     world.report(world.begin(3), "fail")
     world.close(world.begin(4))
     world.stop(world.begin(5))
