@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from choreography.clock import utc_now
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.lambdas import InvocationError, Lambdas
 
@@ -113,8 +114,9 @@ class Poller:
         return bool(messages)
 
     def _receive(self, function: DeployedFunction) -> "list[MessageTypeDef]":
-        if self._next_visible([str(function.queue_url)]) is None:
-            return []  # at no request: most queues are empty most of the time
+        soonest = self._next_visible([str(function.queue_url)])
+        if soonest is None or soonest > utc_now():
+            return []  # at no request: most queues have nothing most of the time
         answer = self._sqs.receive_message(
             QueueUrl=str(function.queue_url),
             MaxNumberOfMessages=min(function.batch_size or 1, 10),
