@@ -61,7 +61,7 @@ class Deployment:
 
 @dataclass
 class Delivery:
-    """A webhook to be delivered, or that was. `status` is what was answered last, None before that."""
+    """A webhook to be delivered, or that was: `at` that time, with what was answered; None before that."""
 
     id: int
     guid: str
@@ -192,7 +192,7 @@ class GitHubWorld:
 
     def attempt(self, delivery: Delivery, status: int) -> None:
         """Write down what became of a delivery."""
-        delivery.status = status
+        delivery.status, delivery.at = status, self._now()
         self.delivered.append(delivery)
 
     def redeliver(self, delivery_id: int) -> bool:
