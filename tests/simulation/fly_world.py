@@ -82,6 +82,7 @@ class FlyWorld:
         self._apps: dict[str, App] = {}
         self._ids = count(1)
         self.served: list[Served] = []
+        self.removed_by_hand: set[str] = set()
         self.most_apps = 0
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
             (method, re.compile(f"^/v1{path}$"), view)
@@ -120,6 +121,7 @@ class FlyWorld:
     def remove(self, app: App) -> None:
         """Somebody deletes an app by hand."""
         del self._apps[app.name]
+        self.removed_by_hand.add(app.name)
 
     def settle(self) -> None:
         """Write down what is served by now."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from comments.body import MARKER, render
 from comments.rows import rows
-from prestage_contracts import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated
+from prestage_contracts import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated, RuntimeLost
 from records.apps import App
 from records.environments import Environment
 from records.life import MOVES, Status
@@ -186,6 +186,10 @@ class Oracle:
         for app, generations in served.items():
             if any(later < earlier for earlier, later in pairwise(generations)):
                 yield f"{app} served an older generation after a newer one: {generations}"
+        for stated in self._simulation.bus.stated:
+            data: Any = stated.event.data
+            if isinstance(stated.event, RuntimeLost) and fly_app(data.environment.id) not in self._fly.removed_by_hand:
+                yield f"the runtime of {data.environment.app_name} was lost, and nobody had removed it"
         yield from (f"{one.id} is called otherwise" for one in self._environments if one.fly_app != fly_app(one.id))
 
     def _about_caps(self) -> Iterator[str]:

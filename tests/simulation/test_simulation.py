@@ -38,7 +38,9 @@ def test_on_moto_it_is_the_same_history(seed: int) -> None:
     assert on_moto.trace == in_memory.trace
 
 
-@pytest.mark.parametrize("protection", ["look before retry", "get-or-create"])
+@pytest.mark.parametrize(
+    "protection", ["look before retry", "get-or-create", "removing mark", "gone only when Fly says so"]
+)
 def test_without_a_protection_some_seed_fails(protection: str) -> None:
     """The others take longer: `make simulate-mutants` has all."""
     assert protection in MUTANTS
