@@ -1,13 +1,16 @@
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from boto3.dynamodb.conditions import ConditionBase
 
 from choreography.memory import KEPT, SKEW, Claim, HeldError, Key, Memory
 from choreography.publisher import Statement
+from prestage.contract_examples import examples
 from prestage_contracts.envelope import Reason
 from records.table import Table
 
@@ -73,6 +76,18 @@ def test_an_outcome_is_kept_byte_for_byte_for_whoever_goes_on(memory: Memory, cl
     clock.advance(LASTING)
     found = claim(memory)
     assert (found.decided, found.failures) == (OUTCOME, 0)
+
+
+def test_an_outcome_of_a_thousand_facts_is_kept_whole(memory: Memory, clock: Clock) -> None:
+    """As when the App loses an organisation with as many previews. DynamoDB takes 400 KB, which these are not."""
+    closed = examples()["EnvironmentClosed"].model_dump(mode="json")
+    ids = (str(uuid5(NAMESPACE_URL, str(number))) for number in range(1000))
+    told = (json.dumps({**closed, "metadata": {**closed["metadata"], "event_id": one}}) for one in ids)
+    outcome = tuple(Statement("prestage.environments", "EnvironmentClosed", one) for one in told)
+    assert sum(len(one.detail) for one in outcome) > 400 * 1024
+    memory.decide(claim(memory), outcome)
+    clock.advance(LASTING)
+    assert claim(memory).decided == outcome
 
 
 def test_an_outcome_of_no_facts_is_an_outcome_too(memory: Memory, clock: Clock) -> None:
