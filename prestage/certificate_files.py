@@ -37,7 +37,7 @@ def read_certificate(domain: str, chain: bytes, private_key: bytes, now: datetim
     leaf = certificates[0]
     _check_key(leaf, private_key)
     _check_order(certificates)
-    names = _names(leaf)
+    names = host_names(leaf)
     if f"*.{domain}" not in names:
         shown = ", ".join(names[:_NAMES_SHOWN]) or "no name"
         raise CertificateRefusedError(f"the certificate is for {shown}, and has to be for *.{domain}")
@@ -93,7 +93,8 @@ def _check_order(certificates: list[x509.Certificate]) -> None:
             ) from None
 
 
-def _names(leaf: x509.Certificate) -> list[str]:
+def host_names(leaf: x509.Certificate) -> list[str]:
+    """What a certificate stands for: its DNS names, which may begin with `*`."""
     try:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:

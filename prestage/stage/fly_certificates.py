@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from prestage.certificate_files import host_names
 from prestage.stage.fly_machines import timestamp
 
 
@@ -47,7 +48,7 @@ def read_certificate(hostname: str, fullchain: str, private_key: str) -> Certifi
         raise InvalidCertificateError("fullchain and private_key must be PEM") from None
     if leaf.public_key() != key.public_key():
         raise InvalidCertificateError("private_key is not that of the certificate")
-    if not any(covers(name, hostname) for name in _names(leaf)):
+    if not any(covers(name, hostname) for name in host_names(leaf)):
         raise InvalidCertificateError("the certificate is not for this hostname")
     return Certificate(hostname, leaf)
 
@@ -56,11 +57,3 @@ def covers(name: str, hostname: str) -> bool:
     """Whether `name`, which may have `*` for its first label, stands for the host name."""
     first, _, rest = name.partition(".")
     return name == hostname or (first == "*" and rest == hostname.partition(".")[2])
-
-
-def _names(leaf: x509.Certificate) -> list[str]:
-    try:
-        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-    return found.value.get_values_for_type(x509.DNSName)

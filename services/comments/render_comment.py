@@ -18,15 +18,7 @@ from comments.write import Writer
 from github_app.access import Place, access, credentials
 from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentFailed
 from prestage_contracts.envelope import Event, Reason
-from prestage_contracts.environments import (
-    EnvironmentClosed,
-    EnvironmentCreated,
-    EnvironmentFailed,
-    EnvironmentReady,
-    EnvironmentStopped,
-    EnvironmentUpdated,
-    PreviewSkipped,
-)
+from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged, PreviewSkipped
 from prestage_contracts.snapshot import EnvironmentProblem, Repository
 from records.environments import Environments
 from records.pull_requests import PullRequests
@@ -35,15 +27,6 @@ from records.table import Table
 
 MOST_WRITES = 3
 """In one go. What changes after that has a fact of its own in the queue."""
-
-type Changed = (
-    EnvironmentCreated
-    | EnvironmentUpdated
-    | EnvironmentReady
-    | EnvironmentFailed
-    | EnvironmentClosed
-    | EnvironmentStopped
-)
 
 logger = Logger()
 
@@ -58,7 +41,7 @@ class RenderComment:
     stickies: Stickies
     writer: Callable[[], Writer]
 
-    def changed(self, event: Changed) -> Sequence[Fact]:
+    def changed(self, event: EnvironmentChanged) -> Sequence[Fact]:
         """Something about an environment is to be seen."""
         found = self.environments.get(event.data.environment.id)
         if found is None or found.pull_request is None:
@@ -133,7 +116,7 @@ def _commented(repository: Repository, sticky: Sticky) -> Fact:
     )
 
 
-def failed(event: Changed, reason: Reason) -> Fact:
+def failed(event: EnvironmentChanged, reason: Reason) -> Fact:
     """The comment does not show what happened to the environment."""
     return Fact(PrCommentFailed, EnvironmentProblem(environment=event.data.environment, reason=reason))
 
@@ -148,15 +131,7 @@ def steps(records: Table, stickies: Stickies, writer: Callable[[], Writer]) -> d
     """The step for each fact."""
     comment = RenderComment(Environments(records), Skips(records), PullRequests(records), stickies, writer)
     changed = Step(comment.changed, failed)
-    return {
-        EnvironmentCreated: changed,
-        EnvironmentUpdated: changed,
-        EnvironmentReady: changed,
-        EnvironmentFailed: changed,
-        EnvironmentClosed: changed,
-        EnvironmentStopped: changed,
-        PreviewSkipped: Step(comment.skipped, failed_skip),
-    }
+    return {**dict.fromkeys(ENVIRONMENT_CHANGES, changed), PreviewSkipped: Step(comment.skipped, failed_skip)}
 
 
 @cache

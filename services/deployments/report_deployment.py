@@ -18,29 +18,13 @@ from deployments.turn import Turn
 from github_app.access import access, credentials
 from prestage_contracts.deployments import DeploymentFailed, DeploymentReported, DeploymentReportedData
 from prestage_contracts.envelope import Event, Reason
-from prestage_contracts.environments import (
-    EnvironmentClosed,
-    EnvironmentCreated,
-    EnvironmentFailed,
-    EnvironmentReady,
-    EnvironmentStopped,
-    EnvironmentUpdated,
-)
+from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged
 from prestage_contracts.snapshot import EnvironmentProblem
 from records.environments import Environment, Environments
 from records.table import Table
 
 MOST_LOOKS = 3
 """In one go. What changes after that has a fact of its own in the queue."""
-
-type Changed = (
-    EnvironmentCreated
-    | EnvironmentUpdated
-    | EnvironmentReady
-    | EnvironmentFailed
-    | EnvironmentClosed
-    | EnvironmentStopped
-)
 
 logger = Logger()
 
@@ -54,7 +38,7 @@ class ReportDeployment:
     teller: Callable[[], Teller]
     clock: Clock
 
-    def __call__(self, event: Changed) -> Sequence[Fact]:
+    def __call__(self, event: EnvironmentChanged) -> Sequence[Fact]:
         """Tell GitHub what it does not know; what it knows costs no call and is not stated again."""
         environment = self.environments.get(event.data.environment.id)
         if environment is None:
@@ -69,7 +53,7 @@ class ReportDeployment:
         refused = self._take(turn, event)
         return [*(_reported(environment, telling) for telling in turn.standing.told_by(cause)), *refused]
 
-    def _take(self, turn: Turn, event: Changed) -> Sequence[Fact]:
+    def _take(self, turn: Turn, event: EnvironmentChanged) -> Sequence[Fact]:
         """Tell what is due and, as it may change meanwhile, look again; gives what is to be stated of a refusal."""
         try:
             for _ in range(MOST_LOOKS):
@@ -93,7 +77,7 @@ def _reported(environment: Environment, telling: Telling) -> Fact:
     return Fact(DeploymentReported, data)
 
 
-def failed(event: Changed, reason: Reason) -> Fact:
+def failed(event: EnvironmentChanged, reason: Reason) -> Fact:
     """GitHub does not know how the environment stands."""
     return Fact(DeploymentFailed, EnvironmentProblem(environment=event.data.environment, reason=reason))
 
@@ -101,14 +85,7 @@ def failed(event: Changed, reason: Reason) -> Fact:
 def steps(records: Table, teller: Callable[[], Teller], clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
     report = Step(ReportDeployment(Environments(records), Standings(records, clock), teller, clock), failed)
-    return {
-        EnvironmentCreated: report,
-        EnvironmentUpdated: report,
-        EnvironmentReady: report,
-        EnvironmentFailed: report,
-        EnvironmentClosed: report,
-        EnvironmentStopped: report,
-    }
+    return dict.fromkeys(ENVIRONMENT_CHANGES, report)
 
 
 @cache

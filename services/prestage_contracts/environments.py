@@ -156,3 +156,16 @@ class RequestFailed(Event):
     SOURCE: ClassVar[str] = "prestage.environments"
 
     data: RequestFailedData
+
+
+type EnvironmentChanged = (
+    EnvironmentCreated
+    | EnvironmentUpdated
+    | EnvironmentReady
+    | EnvironmentFailed
+    | EnvironmentClosed
+    | EnvironmentStopped
+)
+
+ENVIRONMENT_CHANGES: tuple[type[Event], ...] = EnvironmentChanged.__value__.__args__
+"""What tells that something about an environment is to be seen."""

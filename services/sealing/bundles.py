@@ -1,6 +1,5 @@
 """Bundles: an environment's secrets as resolved for one generation, sealed. See docs/adr/0004."""
 
-import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pydantic import SecretStr
 
 from choreography.clock import Clock
 from records.table import Item, Table
-from sealing.seal import DataKeys, UnsealError, seal, unseal
+from sealing.seal import DataKeys, UnsealError, place, seal, unseal
 
 KEPT = timedelta(days=30)
 
@@ -51,18 +50,17 @@ class Bundles:
         """Seal the values, possibly none, and keep them for 30 days; gives their names, sorted.
 
         The certificate, if there is one, is sealed beside them and is none of them. Again for the same generation, it
-        keeps all as it is now. Bundles of older generations are deleted;
-        where there is a newer one, that is this one.
+        keeps all as it is now. Bundles of older generations are deleted; where there is a newer one, that is this one.
         """
         pk, sk = _partition(environment_id), f"{_BUNDLE}{generation}"
         key = self._keys.make(_context(environment_id, generation))
         item = {
             "key": key.wrapped,
-            "sealed": seal(key, _pack(values), _associated_data(pk, sk)),
+            "sealed": seal(key, _pack(values), place(pk, sk)),
             "expires_at": int((self._clock() + KEPT).timestamp()),
         }
         if certificate is not None:
-            item["certificate"] = seal(key, _pack(_written(certificate)), _associated_data(pk, sk, "certificate"))
+            item["certificate"] = seal(key, _pack(_written(certificate)), place(pk, sk, "certificate"))
         self._table.put({"pk": pk, "sk": sk, **item})
         generations = self._generations(pk)
         self._delete(pk, (older for older in generations if older < max(generations)))
@@ -97,8 +95,8 @@ class Bundles:
 
     def _unseal(self, environment_id: str, generation: int, item: Item, name: str) -> bytes:
         key = self._keys.open(_taken(item, "key", bytes), _context(environment_id, generation))
-        place = () if name == "sealed" else (name,)
-        data = _associated_data(_partition(environment_id), f"{_BUNDLE}{generation}", *place)
+        part = () if name == "sealed" else (name,)
+        data = place(_partition(environment_id), f"{_BUNDLE}{generation}", *part)
         return unseal(key, _taken(item, name, bytes), data)
 
     def discard(self, environment_id: str, generation: int) -> None:
@@ -120,10 +118,6 @@ def _partition(environment_id: str) -> str:
 
 def _context(environment_id: str, generation: int) -> dict[str, str]:
     return {"environment_id": environment_id, "generation": str(generation)}
-
-
-def _associated_data(*place: str) -> bytes:
-    return json.dumps(place).encode()
 
 
 def _written(certificate: TlsCertificate) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Envelope encryption: values are sealed with AES-256-GCM under data keys, and data keys by KMS."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,11 @@ class DataKeys:
                 raise
             raise KeyRefusedError(f"KMS refuses to open the data key ({code})") from None
         return DataKey(plain=opened["Plaintext"], wrapped=wrapped)
+
+
+def place(*parts: str) -> bytes:
+    """Associated data that says where a sealed value is kept, so that it opens nowhere else."""
+    return json.dumps(parts).encode()
 
 
 def seal(key: DataKey, plaintext: bytes, associated_data: bytes) -> bytes:

@@ -1,12 +1,10 @@
 """The private keys of certificates, sealed: a data key and an item each, by the certificate's fingerprint."""
 
-import json
-
 from pydantic import SecretStr
 
 from records.certificates import Certificate
 from records.table import Table
-from sealing.seal import DataKeys, seal, unseal
+from sealing.seal import DataKeys, place, seal, unseal
 
 _PREFIX = "KEY#"
 
@@ -27,7 +25,7 @@ class PrivateKeys:
         """Seal a certificate's key (PEM), beside those of the domain's other certificates."""
         pk, sk = _key(certificate)
         key = self._keys.make(_context(certificate))
-        sealed = seal(key, private_key.get_secret_value().encode(), _associated_data(pk, sk))
+        sealed = seal(key, private_key.get_secret_value().encode(), place(pk, sk))
         self._table.put({"pk": pk, "sk": sk, "key": key.wrapped, "sealed": sealed})
 
     def open(self, certificate: Certificate) -> SecretStr | None:
@@ -41,7 +39,7 @@ class PrivateKeys:
         if item is None:
             return None
         key = self._keys.open(item["key"], _context(certificate))
-        return SecretStr(unseal(key, item["sealed"], _associated_data(pk, sk)).decode())
+        return SecretStr(unseal(key, item["sealed"], place(pk, sk)).decode())
 
     def forget_others(self, certificate: Certificate) -> None:
         """Delete the keys of the domain's other certificates."""
@@ -57,7 +55,3 @@ def _key(certificate: Certificate) -> tuple[str, str]:
 
 def _context(certificate: Certificate) -> dict[str, str]:
     return {"certificate": certificate.domain}
-
-
-def _associated_data(pk: str, sk: str) -> bytes:
-    return json.dumps([pk, sk]).encode()

@@ -1,6 +1,5 @@
 """The secrets of apps, sealed: one data key per app and environment type, one item per secret. For `vault` alone."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +11,7 @@ from choreography.clock import Clock
 from prestage_contracts.envelope import EnvironmentType, Frozen
 from records.names import check_variable
 from records.table import ABSENT, ConditionFailedError, ConflictError, Item, Put, Table
-from sealing.seal import OVERHEAD, DataKey, DataKeys, KeyRefusedError, UnsealError, seal, unseal
+from sealing.seal import OVERHEAD, DataKey, DataKeys, KeyRefusedError, UnsealError, place, seal, unseal
 
 MAX_TOTAL_BYTES = 256 * 1024
 """Names and values of an app and environment type. A bundle holds all of them in one item, which takes 400 KB."""
@@ -101,7 +100,7 @@ class Secrets:
         values: dict[str, str] = {}
         for name, item in stored.secrets.items():
             try:
-                values[name] = unseal(key, _binary(item, "sealed"), _associated_data(item)).decode()
+                values[name] = unseal(key, _binary(item, "sealed"), place(item["pk"], item["sk"])).decode()
             except UnsealError:
                 continue
         unreadable = tuple(name for name in stored.secrets if name not in values)
@@ -189,7 +188,7 @@ class Secrets:
 
     def _secret(self, key: DataKey, app_id: str, sk: str, value: str) -> Item:
         at = {"pk": _partition(app_id), "sk": sk}
-        sealed = seal(key, value.encode(), _associated_data(at))
+        sealed = seal(key, value.encode(), place(at["pk"], at["sk"]))
         return {**at, "sealed": sealed, "updated_at": self._clock().isoformat()}
 
 
@@ -218,10 +217,6 @@ def _partition(app_id: str) -> str:
 
 def _context(app_id: str, environment_type: EnvironmentType) -> dict[str, str]:
     return {"app_id": app_id, "environment_type": environment_type}
-
-
-def _associated_data(item: Item) -> bytes:
-    return json.dumps([item["pk"], item["sk"]]).encode()
 
 
 def _binary(item: Item | None, name: str) -> bytes:
