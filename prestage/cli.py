@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 from rich.console import Console
 
-from prestage import cli_apps, cli_certificates, cli_environments, cli_users, cli_values
+from prestage import cli_apps, cli_certificates, cli_environments, cli_events, cli_users, cli_values
 from prestage.certificate_files import CertificateRefusedError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
@@ -81,6 +81,7 @@ app = typer.Typer(
 app.add_typer(cli_apps.app, name="apps")
 app.add_typer(cli_certificates.app, name="certificates")
 app.add_typer(cli_environments.app, name="environments")
+app.add_typer(cli_events.app, name="events")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")

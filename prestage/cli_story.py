@@ -81,19 +81,20 @@ def clock_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _rows(story: Sequence[Entry]) -> Iterator[Sequence[str]]:
-    before: datetime | None = None
-    for entry in story:
-        after = _elapsed(entry.occurred_at - before) if before else ""
-        generation = (entry.data.get("environment") or {}).get("generation", "")
-        yield clock_time(entry.occurred_at), after, str(generation), entry.name, gist(entry)
-        before = entry.occurred_at
-
-
-def _elapsed(after: timedelta) -> str:
+def elapsed(after: timedelta) -> str:
+    """As people say it."""
     if after < timedelta(minutes=1):
         return f"{after / _SECOND:.1f} s"
     return str(timedelta(seconds=round(after / _SECOND)))
+
+
+def _rows(story: Sequence[Entry]) -> Iterator[Sequence[str]]:
+    before: datetime | None = None
+    for entry in story:
+        after = elapsed(entry.occurred_at - before) if before else ""
+        generation = (entry.data.get("environment") or {}).get("generation", "")
+        yield clock_time(entry.occurred_at), after, str(generation), entry.name, gist(entry)
+        before = entry.occurred_at
 
 
 def _data(entry: Entry) -> Any:

@@ -226,6 +226,15 @@ class Stack:
             raise UnknownStoryError(f"the journal has nothing of {correlation_id}: {kept}")
         return found
 
+    def facts(self, said: str) -> tuple[Entry, ...]:
+        """What followed from one delivery, request or sweep, or what is told of an environment and led there.
+
+        Raises:
+            UnknownAppError: it is neither, and no app goes by that name.
+            UnknownEnvironmentError: it is neither.
+        """
+        return self.journal.of_correlation(said) or self.journal.story_of_environment(self.environment(said).id)
+
     def environment(self, said: str) -> Environment:
         """The environment by its id, its address, `APP#NUMBER`, `APP@BRANCH`, or `APP` alone for production.
 

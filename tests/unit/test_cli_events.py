@@ -1,0 +1,82 @@
+"""`prestage events`."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from prestage_contracts.envelope import Event
+from records.apps import App
+from tests.unit.cli_stage import Deployed, Shell, deployed_stack, shell_at
+from tests.unit.journal_facts import DELIVERY, about, after, first
+from tests.unit.steps import begin
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
+        yield at
+
+
+@pytest.fixture
+def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    with shell_at(deployed, monkeypatch, capsys) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(shell: Shell) -> App:
+    return shell.at.have("storefront")
+
+
+def keep(shell: Shell, *facts: Event) -> None:
+    for fact in facts:
+        shell.at.stack.journal.keep(fact)
+
+
+def tell_a_life(shell: Shell, of: App) -> None:
+    """A preview that took a minute to be ready."""
+    said = about(begin(shell.at.records, of=of))
+    opened = first("PullRequestOpened", **said)
+    created = after(opened, "EnvironmentCreated", **said)
+    resolved = after(created, "SecretsResolved", **said)
+    requested = after(resolved, "RuntimeRequested", **said)
+    ready = after(requested, "RuntimeReady", later=timedelta(minutes=1), **said)
+    reported = after(created, "DeploymentReported", later=timedelta(seconds=2), **said)
+    keep(shell, ready, opened, created, resolved, requested, reported)
+
+
+def test_what_led_to_what_is_shown_as_a_tree(shell: Shell, shop: App) -> None:
+    tell_a_life(shell, shop)
+    told = shell.do("events", "show", DELIVERY)
+    tree, _, longest = told.partition("\n\n")
+    assert [line.split("\t")[0] for line in tree.splitlines()] == [
+        "PullRequestOpened",
+        "└ EnvironmentCreated",
+        "  ├ SecretsResolved",
+        "  │ └ RuntimeRequested",
+        "  │   └ RuntimeReady",
+        "  └ DeploymentReported",
+    ]
+    assert longest == "the longest hop: RuntimeRequested → RuntimeReady, 0:01:00\n"
+
+
+def test_the_facts_of_a_pull_requests_environment_are_shown(shell: Shell, shop: App) -> None:
+    tell_a_life(shell, shop)
+    facts = json.loads(shell.do("events", "show", "storefront#3", "--json"))
+    assert facts[0]["name"] == "PullRequestOpened"
+    assert {fact["correlation_id"] for fact in facts} == {DELIVERY}
+
+
+def test_a_fact_whose_cause_is_not_known_stands_by_itself(shell: Shell, shop: App) -> None:
+    said = about(begin(shell.at.records, of=shop))
+    opened = first("PullRequestOpened", **said)
+    keep(shell, after(opened, "EnvironmentCreated", **said))
+    assert shell.do("events", "show", DELIVERY).startswith("EnvironmentCreated\t")
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_nothing_is_told_so(shell: Shell) -> None:
+    shell.run("events", "show", "storefront#9").refused("there is no environment storefront#9")
+    shell.run("events", "show", "6d0f").refused("there is no app 6d0f")
