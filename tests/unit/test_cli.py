@@ -3,26 +3,12 @@
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
 
 from prestage.cli_output import show_rows
-from tests.unit.cli_stage import OWNER, Deployed, Shell, deployed_stack, shell_at
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
-        yield at
-
-
-@pytest.fixture
-def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    with shell_at(deployed, monkeypatch, capsys) as found:
-        yield found
-
+from tests.unit.cli_stage import OWNER, Shell
 
 # ---- Which stack
 

@@ -1,7 +1,6 @@
 """`prestage apps`."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,27 +12,11 @@ from tests.unit.cli_stage import (
     OWNER,
     RENAMED,
     SHOP,
-    Deployed,
     Shell,
     add_app,
-    deployed_stack,
-    shell_at,
 )
 from tests.unit.github_stage import SLUG
 from tests.unit.steps import begin
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
-        yield at
-
-
-@pytest.fixture
-def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    with shell_at(deployed, monkeypatch, capsys) as found:
-        yield found
-
 
 POLICY = ("forks", "bots", "drafts", "previews", "preview_label", "max_previews", "idle_hours", "keep_label")
 

@@ -1,7 +1,6 @@
 """`prestage environments`."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,25 +11,13 @@ from prestage_contracts.operators import DeployRequested, RetryRequested, StopRe
 from records.apps import App
 from records.environments import Environment, Environments
 from records.skips import Skip, Skips
-from tests.unit.cli_stage import OTHER, OWNER, SHOP, Deployed, Shell, deployed_stack, shell_at
+from tests.unit.cli_stage import OTHER, OWNER, SHOP, Shell
 from tests.unit.journal_facts import DELIVERY, after, first
 from tests.unit.record_examples import NOW, SHA, ad_hoc, app, preview, production, tell, told
 from tests.unit.steps import begin, close, logged, stop
 
 CALLER = "arn:aws:sts::123456789012:user/moto"
 NEWER = "b" * 40
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
-        yield at
-
-
-@pytest.fixture
-def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    with shell_at(deployed, monkeypatch, capsys) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,28 +1,15 @@
 """`prestage events`."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from prestage_contracts.envelope import Event
 from records.apps import App
-from tests.unit.cli_stage import Deployed, Shell, deployed_stack, shell_at
+from tests.unit.cli_stage import Shell
 from tests.unit.journal_facts import DELIVERY, about, after, first
 from tests.unit.steps import begin
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
-        yield at
-
-
-@pytest.fixture
-def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    with shell_at(deployed, monkeypatch, capsys) as found:
-        yield found
 
 
 @pytest.fixture

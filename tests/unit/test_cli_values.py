@@ -1,30 +1,22 @@
 """`prestage config` and `prestage secrets`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from prestage_contracts.envelope import EnvironmentType
 from records.names import MAX_VALUE_BYTES
-from tests.unit.cli_stage import Deployed, Shell, deployed_stack, shell_at
+from tests.unit.cli_stage import Shell
 
 APP = "storefront"
 NOTE = "note: the value ends with a line feed, which was kept (`printf %s` writes none)\n"
 RESERVED = ["PORT", "PRESTAGE_SHA", "FLY_REGION"]
 
 
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with deployed_stack(tmp_path_factory.mktemp("github")) as at:
-        yield at
-
-
 @pytest.fixture
-def shell(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    with shell_at(deployed, monkeypatch, capsys) as found:
-        found.at.have(APP)
-        yield found
+def shell(shell: Shell) -> Shell:
+    shell.at.have(APP)
+    return shell
 
 
 def values(shell: Shell, environment_type: EnvironmentType = "preview") -> dict[str, str]:
