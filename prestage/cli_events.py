@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple
 
 import typer
@@ -16,6 +16,7 @@ from records.journal import Entry
 
 app = typer.Typer(help="What was stated, and what led to what.", no_args_is_help=True)
 
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _NOTHING = timedelta(0)
 
 
@@ -57,6 +58,27 @@ def show(
     longest = max(places, key=lambda place: place.hop, default=None)
     if longest and longest.cause:
         typer.echo(f"\nthe longest hop: {longest.cause.name} → {longest.entry.name}, {elapsed(longest.hop)}")
+
+
+@app.command()
+def replay(
+    subscriber: Annotated[str, typer.Option(help="The name of the subscriber's rule on the bus.")],
+    start: Annotated[
+        datetime, typer.Option("--from", formats=_FORMATS, help="What was stated before is left out. UTC.")
+    ],
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=_FORMATS, help="What was stated after is. UTC; now if left out.")
+    ] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Deliver archived facts again, to one subscriber alone. What was stated just now may not be archived yet."""
+    found = Stack.named(stack)
+    since, until = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else found.clock()
+    if since >= until:
+        raise typer.BadParameter("--from is not before --to")
+    name = found.replay(subscriber, since, until)
+    typer.echo(f"{clock_time(since)} to {clock_time(until)} is being replayed to {subscriber}; how far it is tells")
+    typer.echo(f"aws events describe-replay --replay-name {name}")
 
 
 def _tree(facts: Sequence[Entry]) -> Iterator[_Place]:

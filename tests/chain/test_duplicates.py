@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from prestage.stage.deployment import Rule, Target
 from tests.chain.world import FOR_A_WHILE, MAIN_JOB, Place, assert_completed
 
 
@@ -92,6 +93,23 @@ def test_a_replay_of_the_archive_changes_nothing_however_late(place: Place) -> N
     assert replayed >= len(MAIN_JOB) - 1
     place.stage.settle_through(FOR_A_WHILE)
     assert everything(place) == before
+
+
+def test_a_replay_to_one_subscriber_reaches_nobody_else(place: Place) -> None:
+    place.run()
+    stage = place.stage
+    queue = stage.aws.client("sqs").create_queue(QueueName=f"qa-{uuid4().hex}")["QueueUrl"]
+    name = queue.rpartition("/")[2]
+    arn = f"arn:aws:sqs:{stage.bus.region}:{stage.bus.account}:{name}"
+    target, pattern = Target(arn, message_group=None, dead_letter_arn=None), {"source": [{"prefix": "prestage."}]}
+    stage.bus.put_rule(Rule(name, f"{stage.bus.arn}/{name}", stage.bus.name, pattern, (target,), enabled=True))
+    before, asked = everything(place), len(stage.github.requests) + len(stage.fly.requests)
+    stage.stack.replay(name, place.environment().created_at - timedelta(days=1), stage.time.now())
+    stage.settle_through(FOR_A_WHILE)
+    assert everything(place) == before
+    assert len(stage.github.requests) + len(stage.fly.requests) == asked
+    told = stage.aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert int(told["ApproximateNumberOfMessages"]) >= len(MAIN_JOB)
 
 
 def test_the_same_fact_under_another_id_makes_nothing_twice(place: Place) -> None:

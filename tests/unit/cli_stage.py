@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from prestage.cli import main
 from prestage.stack import Stack
 from prestage.stage import bus_http, contract
 from prestage.stage.aws import ACCOUNT, CREDENTIALS, REGION, LocalAws
-from prestage.stage.bus import Bus
+from prestage.stage.bus import Bus, Delivery
 from prestage.stage.dns import LocalZone
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
@@ -54,6 +54,8 @@ class Deployed:
     stack: Stack
     outputs: dict[str, str]
     session: boto3.Session
+    delivered: list[Delivery]
+    """What the bus delivered."""
 
     def begin(self) -> None:
         """Have one user on record and nothing else."""
@@ -63,6 +65,7 @@ class Deployed:
             for item in client.scan(TableName=table)["Items"]:
                 client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
         self.stack.users.add(user(OWNER))
+        self.delivered.clear()
 
     def have(self, *names: str, repository: str = SHOP) -> App:
         """Have apps on record, as `apps add` puts them. Gives the last one."""
@@ -118,18 +121,23 @@ def deployed_stack(folder: Path, *, zone: str | None = None) -> Iterator[Deploye
             api_url="http://127.0.0.1:9",
             secrets={"GitHubAppSecret": CREDENTIALS_TEXT},
         )
-        bus = _bus(deployment.outputs["BusName"])
+        delivered: list[Delivery] = []
+        bus = _bus(deployment.outputs["BusName"], delivered.append)
+        for rule in deployment.rules:
+            bus.put_rule(rule)
+        for archive in deployment.archives:
+            bus.put_archive(archive)
         bus_url = parts.enter_context(Server(bus_http.application(bus))).url
         stack = Stack.named(STACK, aws.client)
-        yield Deployed(aws, bus, bus_url, github, stack, dict(deployment.outputs), boto3.Session())
+        yield Deployed(aws, bus, bus_url, github, stack, dict(deployment.outputs), boto3.Session(), delivered)
 
 
-def _bus(name: str) -> Bus:
+def _bus(name: str, deliver: Callable[[Delivery], None]) -> Bus:
     return Bus(
         name=name,
         account=ACCOUNT,
         region=REGION,
-        deliver=lambda _: None,
+        deliver=deliver,
         may_publish=lambda _, source: source == DeployRequested.SOURCE,
         violation=contract.violation,
     )

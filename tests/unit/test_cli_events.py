@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from prestage.stage.deployment import Rule, Target
 from prestage_contracts.envelope import Event
 from records.apps import App
 from tests.unit.cli_stage import Shell
 from tests.unit.journal_facts import DELIVERY, about, after, first
 from tests.unit.steps import begin
+
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:qa"
 
 
 @pytest.fixture
@@ -67,3 +70,51 @@ def test_a_fact_whose_cause_is_not_known_stands_by_itself(shell: Shell, shop: Ap
 def test_what_is_nothing_is_told_so(shell: Shell) -> None:
     shell.run("events", "show", "storefront#9").refused("there is no environment storefront#9")
     shell.run("events", "show", "6d0f").refused("there is no app 6d0f")
+
+
+# ---- Replaying
+
+
+def subscribe(shell: Shell, name: str = "qa") -> None:
+    """Another team's rule, on every fact."""
+    bus = shell.at.bus
+    target = Target(arn=QUEUE, message_group=None, dead_letter_arn=None)
+    bus.put_rule(
+        Rule(name, f"{bus.arn}/{name}", bus.name, {"source": [{"prefix": "prestage."}]}, (target,), enabled=True)
+    )
+
+
+def state(shell: Shell) -> None:
+    """Have an operator's fact, an hour before."""
+    shell.at.have("storefront")
+    shell.do("environments", "deploy", "storefront")
+    shell.at.delivered.clear()
+
+
+def test_what_was_archived_is_replayed_to_one_subscriber_alone(shell: Shell) -> None:
+    subscribe(shell)
+    subscribe(shell, "finance")
+    state(shell)
+    today = f"{shell.at.stack.clock():%Y-%m-%d}"
+    told = shell.do("events", "replay", "--from", today, "--subscriber", "qa")
+    assert {delivery.queue_arn for delivery in shell.at.delivered} == {QUEUE}
+    replayed = [json.loads(delivery.body) for delivery in shell.at.delivered]
+    assert {event["detail-type"] for event in replayed} == {"DeployRequested"}
+    [name] = {event["replay-name"] for event in replayed}
+    assert told.endswith(f"aws events describe-replay --replay-name {name}\n")
+
+
+def test_nothing_is_replayed_to_what_is_prestages_own(shell: Shell) -> None:
+    subscribe(shell)
+    for rule in shell.at.bus.rules:
+        if rule.name not in {"qa", "finance"}:
+            ran = shell.run("events", "replay", "--from", "2026-11-01", "--subscriber", rule.name)
+            ran.refused("there is no subscriber's rule", "those of subscribers are", "qa")
+    assert shell.at.delivered == []
+
+
+def test_a_time_that_is_none_is_refused(shell: Shell) -> None:
+    subscribe(shell)
+    shell.run("events", "replay", "--from", "2026-11-02", "--to", "2026-11-01", "--subscriber", "qa").refused(
+        "--from is not before --to", status=2
+    )
