@@ -1,9 +1,11 @@
 """The files of the published contract are what the models say."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]
@@ -85,7 +87,50 @@ def test_every_event_is_registered_with_its_published_schema(name: str) -> None:
 
 
 def test_nothing_else_is_registered() -> None:
-    assert set(RESOURCES) == {"Registry", *EVENTS}
+    assert set(RESOURCES) == {"Registry", "Readers", *EVENTS}
+
+
+def statements(readers: dict[str, str]) -> list[Any]:
+    """What the registry's policy says where these are given."""
+    values = {name: said["Default"] for name, said in REGISTRY["Parameters"].items()} | readers
+    found = [choice["Fn::If"] for choice in RESOURCES["Readers"]["Properties"]["Policy"]["Statement"]]
+    given = {"HasAccounts": values["ReaderAccounts"], "HasOrganization": values["ReaderOrganization"]}
+    return [statement for condition, statement, _ in found if given[condition]]
+
+
+def test_nobody_else_reads_the_registry_unless_told() -> None:
+    assert RESOURCES["Readers"]["Condition"] == "HasReaders"
+    assert statements({}) == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "principal", "condition"),
+    [
+        ({"ReaderAccounts": "210987654321"}, {"AWS": {"Ref": "ReaderAccounts"}}, None),
+        (
+            {"ReaderOrganization": "o-a1b2c3d4e5"},
+            "*",
+            {"StringEquals": {"aws:PrincipalOrgID": {"Ref": "ReaderOrganization"}}},
+        ),
+    ],
+)
+def test_named_readers_may_read_the_registry_and_change_nothing(
+    readers: dict[str, str], principal: Any, condition: Any
+) -> None:
+    [statement] = statements(readers)
+    assert (statement["Principal"], statement.get("Condition")) == (principal, condition)
+    assert all(re.fullmatch("schemas:(Describe|Get|List|Search)[A-Za-z]+", action) for action in statement["Action"])
+    assert [resource["Fn::Sub"].rsplit(":", 1)[1] for resource in statement["Resource"]] == [
+        "registry/${RegistryName}",
+        "schema/${RegistryName}/*",
+    ]
+
+
+def test_the_stack_passes_its_readers_to_the_registry() -> None:
+    stack = load(ROOT / "template.yaml")
+    assert stack["Resources"]["Contracts"]["Properties"]["Parameters"].keys() == REGISTRY["Parameters"].keys()
+    assert stack["Parameters"]["ContractReaderAccounts"]["Default"] == ""
+    assert stack["Parameters"]["ContractReaderOrganization"]["Default"] == ""
 
 
 def test_the_registry_is_named_by_who_deploys_it() -> None:
