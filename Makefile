@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --quiet
 unexport VIRTUAL_ENV
 ARCHITECTURE ?= arm64
 
-.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas requirements package build demo clean
+.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas contract release-contract wheel bindings requirements package build demo clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,8 +50,22 @@ simulate: setup ## The real handlers through SEEDS=200 histories, from seed FROM
 simulate-mutants: setup ## Without each protection, some history has to fail (PROTECTION='lease' for one)
 	@$(RUN) python -m tests.simulation --mutants $(if $(PROTECTION),'$(PROTECTION)')
 
-schemas: setup ## Write events-schema/ from the models
+schemas: setup ## Write events-schema/, docs/events.md, docs/asyncapi.yaml and the TypeScript types from the models
 	@$(RUN) python -m prestage.contract_files
+
+contract: setup ## Say what changed in the events since their last release, and fail if a consumer could break
+	@$(RUN) python -m prestage.contract_releases
+
+release-contract: setup ## Keep the events as a release: the version is in contracts/python/pyproject.toml
+	@$(RUN) python -m prestage.contract_releases --record
+
+wheel: setup ## Build what other teams install: dist/prestage_contracts-….whl
+	@cd contracts/python && $(CURDIR)/.venv/bin/python -m hatchling build -t wheel -d $(CURDIR)/dist
+
+bindings: wheel ## The wheel; check the TypeScript types with the compiler and docs/asyncapi.yaml with its parser (needs node)
+	@mkdir -p contracts/typescript/build
+	@$(RUN) python -m prestage.contract_releases --examples contracts/typescript/build/examples.ts
+	@cd contracts/typescript && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check
 
 requirements: setup ## Write services/requirements.txt from uv.lock
 	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header > services/requirements.txt
@@ -74,4 +88,4 @@ demo: setup ## The life of a preview, on this machine alone
 	@$(RUN) prestage demo
 
 clean: ## Remove what the targets made
-	@rm -rf .venv .uv .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .uv .aws-sam dist contracts/typescript/node_modules contracts/typescript/build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,26 +3,34 @@
 import argparse
 import json
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from prestage.contract_docs import page
+from prestage.contract_asyncapi import document
+from prestage.contract_docs import card, flow_of, page
 from prestage.contract_examples import delivered, examples
 from prestage.contract_schema import published, published_at
+from prestage.contract_typescript import declarations
 from prestage.life_diagram import filled
 from prestage.stage.template import load
-from prestage_contracts import EVENTS
+from prestage_contracts import EVENTS, FORMER
 
 ROOT = Path(__file__).parents[1]
+
+WHEEL = "contracts/python/pyproject.toml"
 
 MAX_CONTENT = 100_000
 """Characters of one schema in an EventBridge registry."""
 
 MAX_TEMPLATE = 1_000_000
 """Bytes of a template that CloudFormation reads from S3, as it does a nested stack's."""
+
+_RELEASED = "events-schema/released/"
+"""Kept for ever, and written by prestage/contract_releases.py alone."""
 
 _READ = (
     "schemas:DescribeCodeBinding",
@@ -45,14 +53,24 @@ class SchemaTooLargeError(Exception):
 
 def files() -> dict[str, str]:
     """What the contract's files have to be, by their paths from the repository's root."""
-    stories = examples()
+    stories, flow = examples(), flow_of(load(ROOT / "template.yaml"))
     written = {"events-schema/registry.yaml": registry()}
     for name, event in EVENTS.items():
-        written[str(published_at(event))] = _json(published(event))
-        written[f"events-schema/{name}/example.json"] = _json(delivered(stories[name]))
-    written["docs/events.md"] = page(load(ROOT / "template.yaml"), stories)
+        written[str(published_at(event))] = as_json(published(event))
+        written[f"events-schema/{name}/example.json"] = as_json(delivered(stories[name]))
+        written[f"events-schema/{name}/README.md"] = card(event, flow)
+    written |= {str(published_at(event)): as_json(published(event)) for event in FORMER}
+    written["docs/events.md"] = page(flow, stories)
+    written["docs/asyncapi.yaml"] = document(flow, stories, wheel_version())
+    written["contracts/typescript/index.d.ts"] = declarations()
     written["docs/architecture.md"] = filled((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
     return written
+
+
+def wheel_version() -> str:
+    """The version of the bindings, which is the contract's next release, or its last."""
+    version: str = tomllib.loads((ROOT / WHEEL).read_text(encoding="utf-8"))["project"]["version"]
+    return version
 
 
 def registry() -> str:
@@ -153,7 +171,8 @@ def _registered(name: str) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """As the contract's files are written."""
     return json.dumps(value, indent=2) + "\n"
 
 
@@ -169,7 +188,7 @@ def _content(path: Path) -> str | None:
 
 def _stale(root: Path, wanted: Mapping[str, str]) -> list[str]:
     found = [path.relative_to(root).as_posix() for path in root.glob("events-schema/**/*") if path.is_file()]
-    return [path for path in found if path not in wanted]
+    return [path for path in found if path not in wanted and not path.startswith(_RELEASED)]
 
 
 def write(root: Path, wanted: Mapping[str, str]) -> None:

@@ -46,7 +46,7 @@ class NotInDraft4Error(Exception):
 
 def published_at(event: type[Event]) -> PurePosixPath:
     """Where the event's schema lies, seen from the repository's root."""
-    return PurePosixPath("events-schema", event.name(), f"v{_major(event)}.json")
+    return PurePosixPath("events-schema", event.name(), f"v{event.major()}.json")
 
 
 def published(event: type[Event]) -> Schema:
@@ -57,7 +57,7 @@ def published(event: type[Event]) -> Schema:
     """
     detail = draft4(event.model_json_schema(mode="serialization"))
     definitions: Schema = detail.pop("definitions")
-    definitions["Metadata"]["properties"]["version"] |= _pattern(rf"^{_major(event)}\.[0-9]+$")
+    definitions["Metadata"]["properties"]["version"] |= _pattern(rf"^{event.major()}\.[0-9]+$")
     around = _envelope(event)
     return {
         "$schema": DRAFT,
@@ -86,10 +86,6 @@ def _envelope(event: type[Event]) -> Schema:
 
 def _string(description: str, **limits: Any) -> Schema:
     return {"description": description, "type": "string", **limits}
-
-
-def _major(event: type[Event]) -> str:
-    return event.VERSION.split(".", 1)[0]
 
 
 def draft4(schema: Mapping[str, Any]) -> Schema:
@@ -168,3 +164,20 @@ def portable(pattern: str) -> str:
 def readable(pattern: str) -> str:
     """A portable pattern as its author wrote it."""
     return pattern.replace(_WHITE_SPACE, r"\s")
+
+
+def resolved(schema: Schema, root: Schema) -> tuple[Schema, bool]:
+    """What a schema says where it refers to another one, and whether it takes null as well."""
+    match schema:
+        case {"$ref": str(reference)}:
+            return resolved(root["definitions"][reference.rsplit("/", 1)[1]], root)
+        case {"anyOf": [choice, {"type": "null"}]}:
+            return resolved({**choice, **_described(schema)}, root)[0], True
+        case {"allOf": [choice], **beside}:
+            said, nullable = resolved(choice, root)
+            return {**said, **beside}, nullable
+    return schema, False
+
+
+def _described(schema: Schema) -> Schema:
+    return {"description": schema["description"]} if "description" in schema else {}

@@ -1,7 +1,11 @@
 """The events of Prestage as pydantic models: the published contract.
 
-`EVENTS` maps each event's name (its `detail-type`) to its model, in the order of the flow.
+`EVENTS` maps each event's name (its `detail-type`) to its model, in the order of the flow. `parse` makes one of them of
+what a rule delivers.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from prestage_contracts.comments import PrCommented, PrCommentFailed
 from prestage_contracts.deployments import DeploymentFailed, DeploymentReported
@@ -29,6 +33,7 @@ from prestage_contracts.ingress import (
 )
 from prestage_contracts.janitor import EnvironmentExpired, PullRequestDrifted, RuntimeLost, RuntimeOrphaned
 from prestage_contracts.operators import DeployRequested, RetryRequested, StopRequested
+from prestage_contracts.parsing import MalformedEventError, Unknown, parsed
 from prestage_contracts.runtimes import RuntimeFailed, RuntimeReady, RuntimeRemoved, RuntimeRequested
 from prestage_contracts.vault import SecretsFailed, SecretsResolved
 
@@ -74,8 +79,27 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
+FORMER: tuple[type[Event], ...] = ()
+"""The events as they were in major versions that are not stated any more: they are in archives, and can be read."""
+
+_MODELS = {(event.name(), event.major()): event for event in (*FORMER, *EVENTS.values())}
+
+
+def parse(event: Mapping[str, Any]) -> Event | Unknown:
+    """The fact in `event`, a whole event as EventBridge delivers it: an instance of its class, told apart by `match`.
+
+    Fields that the class does not know are passed over. An event with another name, major version or source than those
+    of this release is `Unknown`.
+
+    Raises:
+        MalformedEventError: it is no event of EventBridge's, or it breaks the contract of the event that it says it is.
+    """
+    return parsed(event, _MODELS)
+
+
 __all__ = [
     "EVENTS",
+    "FORMER",
     "BranchPushed",
     "DeployRequested",
     "DeploymentFailed",
@@ -92,6 +116,7 @@ __all__ = [
     "EnvironmentUpdated",
     "Event",
     "InstallationRevoked",
+    "MalformedEventError",
     "PrCommentFailed",
     "PrCommented",
     "PreviewFailed",
@@ -113,4 +138,6 @@ __all__ = [
     "SecretsFailed",
     "SecretsResolved",
     "StopRequested",
+    "Unknown",
+    "parse",
 ]

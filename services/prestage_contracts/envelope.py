@@ -81,6 +81,11 @@ class Event(Frozen):
         return cls.__name__
 
     @classmethod
+    def major(cls) -> str:
+        """The major part of its version: what changes when a consumer of it could break."""
+        return cls.VERSION.split(".", 1)[0]
+
+    @classmethod
     def begin(cls, data: Data, *, cause: str, correlation_id: str, now: datetime, group: str) -> Self:
         """A fact that no other fact led to. `cause` identifies it: the same one states the same fact."""
         return cls(
@@ -115,8 +120,7 @@ class Event(Frozen):
 
 def identify(cause: str, event: type[Event], subject: str) -> UUID:
     """The id of the fact that `cause` leads to: UUIDv5 over (cause, name, major version, subject)."""
-    major = event.VERSION.split(".", 1)[0]
-    return uuid5(_NAMESPACE, json.dumps([cause, event.name(), major, subject], separators=(",", ":")))
+    return uuid5(_NAMESPACE, json.dumps([cause, event.name(), event.major(), subject], separators=(",", ":")))
 
 
 type EnvironmentType = Literal["preview", "production"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prestage.contract_docs import OPERATORS, functions, page
+from prestage.contract_docs import OPERATORS, flow_of, functions, page
 from prestage.contract_examples import delivered, examples
 from prestage.contract_files import ROOT
 from prestage.contract_flow import may_follow
@@ -17,7 +17,7 @@ from prestage_contracts import EVENTS
 TEMPLATE = load(ROOT / "template.yaml")
 FUNCTIONS = functions(TEMPLATE)
 EXAMPLES = examples()
-PAGE = page(TEMPLATE, EXAMPLES)
+PAGE = page(flow_of(TEMPLATE), EXAMPLES)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_new_rule_shows_up_as_a_reaction(template: Template) -> None:
     pattern = template["Resources"]["CommentsRule"]["Properties"]["EventPattern"]
     pattern["source"].append("prestage.deployments")
     pattern["detail-type"].append("DeploymentFailed")
-    changed = page(template, EXAMPLES)
+    changed = page(flow_of(template), EXAMPLES)
     assert line("DeploymentFailed", "Reacting to it", changed).startswith("`comments` (services/comments/")
     assert '  deployments -- "DeploymentFailed" --> comments\n' in changed
     assert '  deployments -- "DeploymentFailed" --> comments\n' not in PAGE
@@ -146,7 +146,7 @@ def test_a_new_rule_shows_up_as_a_reaction(template: Template) -> None:
 
 def test_a_rule_that_is_gone_is_no_reaction(template: Template) -> None:
     del template["Resources"]["VaultRule"]
-    changed = page(template, EXAMPLES)
+    changed = page(flow_of(template), EXAMPLES)
     assert "`vault`" not in line("EnvironmentCreated", "Reacting to it", changed)
     assert " --> vault\n" not in changed
     assert " --> vault\n" in PAGE
@@ -158,7 +158,7 @@ def test_what_listens_to_everything_is_told_once_and_not_drawn(template: Templat
     assert f"--> {listening.name}\n" not in PAGE
     assert f"`{listening.name}`" not in line("RuntimeReady", "Reacting to it")
     template["Resources"]["JournalRule"]["Properties"]["EventPattern"]["source"] = ["prestage.runtimes"]
-    changed = page(template, EXAMPLES)
+    changed = page(flow_of(template), EXAMPLES)
     assert "Not drawn" not in changed
     assert f"`{listening.name}`" in line("RuntimeReady", "Reacting to it", changed)
 

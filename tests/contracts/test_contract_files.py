@@ -74,6 +74,7 @@ def test_writing_mends_what_a_check_complains_about(root: Path) -> None:
 def test_every_event_has_its_files(name: str) -> None:
     for file in ("v1.json", "example.json"):
         assert json.loads((ROOT / "events-schema" / name / file).read_text(encoding="utf-8"))
+    assert str(EVENTS[name].__doc__) in (ROOT / "events-schema" / name / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", list(EVENTS))
