@@ -81,3 +81,8 @@ def test_the_wheel_needs_pydantic_alone(wheel: Path) -> None:
         metadata = archive.read(f"prestage_contracts-{wheel_version()}.dist-info/METADATA").decode()
     [needed] = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
     assert needed.startswith("Requires-Dist: pydantic")
+
+
+def test_the_typescript_types_have_the_wheel_s_version() -> None:
+    package = json.loads((ROOT / "contracts/typescript/package.json").read_text(encoding="utf-8"))
+    assert package["version"] == wheel_version()
