@@ -10,6 +10,7 @@ from choreography.clock import Clock
 from choreography.reaction import Fact, RefusedError, RetryLaterError
 from environments import facts
 from environments.reach import Reach
+from environments.trust import Trust
 from github_app.access import Place
 from prestage_contracts.envelope import Reason
 from prestage_contracts.ingress import InstallationRevoked
@@ -36,6 +37,7 @@ class FollowOrders:
     apps: Apps
     environments: Environments
     reach: Reach
+    trust: Trust
     clock: Clock
 
     def revoked(self, event: InstallationRevoked) -> Sequence[Fact]:
@@ -54,15 +56,14 @@ class FollowOrders:
         return self._close(event.data.environment.id, str(event.metadata.event_id), STOPPED)
 
     def retry_requested(self, event: RetryRequested) -> Sequence[Fact]:
-        """The same commit, afresh."""
+        """The same commit, afresh; without the secrets if the app's policy trusts it with them no more."""
         about, cause = event.data.environment, str(event.metadata.event_id)
         found = self.environments.get(about.id)
         if found is None or (found.mark(cause) is None and not found.is_live):
             raise RefusedError("not_live", f"The environment is not one of {', '.join(LIVE)}: deploy it instead")
+        wanted = found.model_copy(update={"updated_at": self.clock(), "with_secrets": self.trust.still(found)})
         try:
-            deployed = self.environments.deploy(
-                found.model_copy(update={"updated_at": self.clock()}), cause, afresh=True, seen_at=found.revision
-            )
+            deployed = self.environments.deploy(wanted, cause, afresh=True, seen_at=found.revision)
         except SupersededError:
             raise RetryLaterError("the environment was changed meanwhile", timedelta(seconds=1)) from None
         return facts.raised(deployed, cause)

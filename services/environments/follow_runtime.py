@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from choreography.clock import Clock
 from choreography.reaction import Fact
 from environments import facts
+from environments.trust import Trust
 from prestage_contracts.envelope import Reason
 from prestage_contracts.environments import (
     EnvironmentFailed,
@@ -37,6 +38,7 @@ class FollowRuntime:
 
     environments: Environments
     pull_requests: PullRequests
+    trust: Trust
     clock: Clock
 
     def ready(self, event: RuntimeReady) -> Sequence[Fact]:
@@ -64,7 +66,7 @@ class FollowRuntime:
         found = self.environments.get(about.id)
         if not _is_at(found, about.generation, cause):
             return _superseded(about.id, about.generation)
-        wanted = found.model_copy(update={"updated_at": self.clock()})
+        wanted = found.model_copy(update={"updated_at": self.clock(), "with_secrets": self.trust.still(found)})
         try:
             deployed = self.environments.deploy(wanted, cause, afresh=True, seen_at=found.revision)
         except SupersededError:

@@ -17,6 +17,7 @@ from environments.follow_pull_request import FollowPullRequest
 from environments.follow_runtime import FollowRuntime
 from environments.previews import Naming, Previews
 from environments.reach import Reach
+from environments.trust import Trust
 from github_app.access import access
 from prestage_contracts.envelope import Event
 from prestage_contracts.ingress import (
@@ -46,12 +47,12 @@ logger = Logger()
 def steps(records: Table, ask: AskGitHub, naming: Naming, clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
     apps, environments, pull_requests = Apps(records), Environments(records), PullRequests(records)
-    reach = Reach(Revocations(records), ask, clock)
+    reach, trust = Reach(Revocations(records), ask, clock), Trust(apps, pull_requests, ask)
     previews = Previews(apps, environments, Skips(records), ask, reach, naming, clock)
     pull_request = FollowPullRequest(pull_requests, previews, ask, clock)
     branch = FollowBranch(apps, environments, ask, reach, naming, clock)
-    runtime = FollowRuntime(environments, pull_requests, clock)
-    orders = FollowOrders(apps, environments, reach, clock)
+    runtime = FollowRuntime(environments, pull_requests, trust, clock)
+    orders = FollowOrders(apps, environments, reach, trust, clock)
     return {
         PullRequestOpened: Step(pull_request.opened, follow_pull_request.failed),
         PullRequestUpdated: Step(pull_request.opened, follow_pull_request.failed),

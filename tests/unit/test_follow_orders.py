@@ -22,6 +22,7 @@ from tests.unit.environment_asks import (
     retry,
     revoked,
     runtime_failed,
+    runtime_lost,
     runtime_ready,
     runtime_removed,
     stop,
@@ -99,6 +100,26 @@ def test_an_operator_has_the_same_commit_deployed_afresh(world: World, status: s
     [fact] = world.does(retry(2, world.environment()))
     assert (fact.event.name(), about(fact)["environment"]["generation"]) == ("EnvironmentUpdated", 2)
     assert (world.environment().status, world.environment().sha) == ("deploying", SHA)
+
+
+def test_a_retry_does_not_give_secrets_to_what_is_trusted_with_them_no_more() -> None:
+    world = World(MemoryTable(), apps=(app(forks="trusted"),))
+    world.does(opened(head=9))
+    assert world.environment().with_secrets
+    world.change(forks="without_secrets")
+    world.does(retry(2, world.environment()))
+    assert not world.environment().with_secrets
+    world.change(forks="trusted")
+    world.does(retry(3, world.environment()))
+    assert not world.environment().with_secrets
+
+
+def test_a_lost_runtime_comes_back_without_what_its_author_may_see_no_more() -> None:
+    world = World(MemoryTable(), apps=(app(forks="trusted"),))
+    world.does(opened(head=9))
+    world.github.permissions.clear()
+    world.does(runtime_lost(2, world.environment()))
+    assert (world.environment().generation, world.environment().with_secrets) == (2, False)
 
 
 def test_what_is_not_live_is_not_retried(world: World) -> None:

@@ -1,0 +1,35 @@
+"""Whether what an environment runs may still see its app's secrets, where the same commit is deployed afresh."""
+
+from dataclasses import dataclass
+
+from environments.ask_github import AskGitHub
+from environments.policy import is_trusted_with_secrets
+from github_app.access import Place
+from records.apps import Apps
+from records.environments import Environment
+from records.pull_requests import PullRequests
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The app's policy as it is now, and GitHub's word on who may write."""
+
+    apps: Apps
+    pull_requests: PullRequests
+    ask: AskGitHub
+
+    def still(self, environment: Environment) -> bool:
+        """Whether it may have the secrets: never if it had none.
+
+        Raises:
+            RetryLaterError: GitHub does not say now whether the author may write.
+        """
+        if environment.pull_request is None or not environment.with_secrets:
+            return environment.with_secrets
+        app = self.apps.get(environment.app_id)
+        found = self.pull_requests.get(environment.repository.id, environment.pull_request.number)
+        if app is None or found is None:
+            return False
+        word = found.word
+        place = Place(word.installation_id, word.repository)
+        return is_trusted_with_secrets(app, word, lambda: self.ask.may_write(place, word.pull_request.author))
