@@ -38,6 +38,7 @@ class Said:
     """The second of a close that may have come after the last command: GitHub's times tell no more."""
     disturbed: bool = False
     caps: dict[str, int] = field(default_factory=dict)
+    lowest_caps: dict[str, int] = field(default_factory=dict)
     secrets: dict[tuple[str, str], list[tuple[Any, dict[str, str]]]] = field(default_factory=dict)
 
 
@@ -192,7 +193,7 @@ class Actors:
             idle_hours=8760,
         )
         self.apps.add(app)
-        self.said.caps[app.id] = app.max_previews
+        self.said.caps[app.id] = self.said.lowest_caps[app.id] = app.max_previews
         for kind in ("preview", "production"):
             self._set_secret(app, kind)
         told = f"forks={app.forks} bots={app.bots} drafts={app.drafts} previews={app.previews} cap={app.max_previews}"
@@ -230,7 +231,9 @@ class Actors:
             )
         )
         self.apps.update(app.model_copy(update=changes))
-        self.said.caps[app.id] = max(self.said.caps[app.id], changes.get("max_previews", 0))
+        cap = changes.get("max_previews", app.max_previews)
+        self.said.caps[app.id] = max(self.said.caps[app.id], cap)
+        self.said.lowest_caps[app.id] = min(self.said.lowest_caps[app.id], cap)
         self.said.disturbed = True
         self._note(f"changes the policy of {app.name}: {changes}")
 

@@ -60,6 +60,8 @@ class Stated:
     event: Event
     at: datetime
     messages: tuple[str, ...]
+    made: datetime | None = None
+    """When the Fly app was made that the environment had then, None if it had none."""
 
 
 class Bus:
@@ -73,6 +75,7 @@ class Bus:
         between: comes between a function and the bus.
         refuse: the error code for an entry that is not taken though others of its request are; None takes it.
         to: which targets an event goes to.
+        made: when the Fly app of an environment, by its id, was made.
     """
 
     def __init__(
@@ -83,12 +86,14 @@ class Bus:
         *,
         refuse: Callable[[Entry], str | None] = lambda _: None,
         to: Routes | None = None,
+        made: Callable[[str], datetime | None] = lambda _: None,
     ) -> None:
         self._queues = queues
         self._clock = clock
         self._between = between
         self._refuse = refuse
         self._routes = to or routes()
+        self._made = made
         self._ids = count(1)
         self.stated: list[Stated] = []
         self.violations: list[str] = []
@@ -120,7 +125,8 @@ class Bus:
             self._queues.send(named(target.arn), body, group=_message_group(target, event)).id
             for target in self._routes.of(event)
         ]
-        self.stated.append(Stated(fact, self._clock(), tuple(messages)))
+        about: Any = getattr(fact.data, "environment", None)
+        self.stated.append(Stated(fact, self._clock(), tuple(messages), self._made(about.id) if about else None))
         return {"EventId": event["id"]}
 
     def _enveloped(self, entry: Entry) -> dict[str, Any]:

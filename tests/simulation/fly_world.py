@@ -55,6 +55,7 @@ class App:
     ips: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
+    made: datetime | None = None
     gone: datetime | None = None
 
 
@@ -123,6 +124,10 @@ class FlyWorld:
         del self._apps[app.name]
         self.removed_by_hand.add(app.name)
 
+    def leave_behind(self, name: str) -> None:
+        """An app that nobody knows of any more, on the private network of its name as ours are."""
+        self._apps[name] = App(name, name, made=self._clock())
+
     def settle(self) -> None:
         """Write down what is served by now."""
         now = self._clock()
@@ -161,7 +166,7 @@ class FlyWorld:
     def _create(self, said: dict[str, Any]) -> Answer:
         if said["name"] in self.apps:
             return 422, {"error": "Validation failed: Name has already been taken", "status": "name_taken"}
-        self._apps[said["name"]] = App(said["name"], said["network"])
+        self._apps[said["name"]] = App(said["name"], said["network"], made=self._clock())
         self.most_apps = max(self.most_apps, len(self._apps))
         return 201, {}
 

@@ -3,12 +3,13 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from comments.body import MARKER, render
 from comments.rows import rows
-from prestage_contracts import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated, RuntimeLost
+from prestage_contracts import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated, RuntimeLost, RuntimeRemoved
 from records.apps import App
 from records.environments import Environment
 from records.life import MOVES, Status
@@ -76,6 +77,8 @@ class Oracle:
         if not live and wishes == {""} and not (skip and skip.reason.code == "cap"):
             why = skip.reason if skip else environment.reason if environment else None
             yield f"{name} is not live, and should be: {why}"
+        if skip and skip.reason.code == "cap" and self._could_have(repository, app) <= self._said.lowest_caps[app.id]:
+            yield f"{name} is refused for the cap, which never can have been reached"
         if skip and live:
             yield f"{name} is live and has a skip: {skip.reason.code}"
         if skip and pull.state == "open" and skip.reason.code != "cap" and skip.reason.code not in wishes:
@@ -84,6 +87,11 @@ class Oracle:
             yield f"{name} is at {environment.sha[:7]}, and should be at {pull.sha[:7]}"
         if live and environment is not None and environment.with_secrets != _is_trusted(app, pull, repository):
             yield f"{name} has secrets: {environment.with_secrets}"
+
+    def _could_have(self, repository: Repository, app: App) -> int:
+        """How many previews the app can ever have had at once."""
+        of_branches = [one for one in self._environments if one.app_id == app.id and one.pull_request is None]
+        return len(repository.pulls) + len(of_branches)
 
     def _commands(self, repository: Repository, pull: Pull) -> set[str]:
         """What may have been asked for last; closing forgets it, unless the comment is read later."""
@@ -190,7 +198,20 @@ class Oracle:
             data: Any = stated.event.data
             if isinstance(stated.event, RuntimeLost) and fly_app(data.environment.id) not in self._fly.removed_by_hand:
                 yield f"the runtime of {data.environment.app_name} was lost, and nobody had removed it"
+        yield from self._untrue_removals()
         yield from (f"{one.id} is called otherwise" for one in self._environments if one.fly_app != fly_app(one.id))
+
+    def _untrue_removals(self) -> Iterator[str]:
+        """What was said to be removed, and was there as it was when it was closed."""
+        closed: dict[tuple[str, int], datetime] = {}
+        for stated in self._simulation.bus.stated:
+            data: Any = stated.event.data
+            if isinstance(stated.event, EnvironmentClosed):
+                closed.setdefault((data.environment.id, data.environment.generation), stated.at)
+            if isinstance(stated.event, RuntimeRemoved) and stated.made is not None:
+                since = closed.get((data.environment.id, data.environment.generation))
+                if since is not None and stated.made < since:
+                    yield f"the runtime of {data.environment.app_name} was said to be removed, and was there"
 
     def _about_caps(self) -> Iterator[str]:
         for app in self._apps.values():

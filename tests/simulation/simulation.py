@@ -20,7 +20,7 @@ from tests.simulation.clock import SimulatedClock
 from tests.simulation.events import Bus
 from tests.simulation.faults import FAULTS, CrashError, pick
 from tests.simulation.fly_world import FlyWorld
-from tests.simulation.functions import WEBHOOK_SECRET, Functions, Outside, Tables, begin, longest
+from tests.simulation.functions import PREFIX, WEBHOOK_SECRET, Functions, Outside, Tables, begin, fly_app, longest
 from tests.simulation.github_answers import GitHubAnswers
 from tests.simulation.github_world import Delivery, GitHubWorld
 from tests.simulation.memory_keys import MemoryKeys
@@ -109,7 +109,7 @@ class Simulation:
         self.github = GitHubWorld(self.clock)
         self.fly = FlyWorld(self.clock, self.random)
         self.queues = Queues(topology().queues, self.clock, self.between)
-        self.bus = Bus(self.queues, self.clock, self.between)
+        self.bus = Bus(self.queues, self.clock, self.between, made=self._made)
         self.tables = tables or memory_tables()
         self.outside = change(
             Outside(
@@ -148,6 +148,10 @@ class Simulation:
             self._settle()
             self.actors.rest()
             self._rest()
+
+    def _made(self, environment_id: str) -> datetime | None:
+        found = self.fly.apps.get(fly_app(environment_id))
+        return found.made if found else None
 
     def note(self, text: str) -> None:
         """Write a line of the trace."""
@@ -211,9 +215,12 @@ class Simulation:
             if chosen < 0.85:
                 self.note(f"the proxy stops the machine of {app.name[:12]}")
                 self.fly.stop(machine)
-            else:
+            elif chosen < 0.97:
                 self.note(f"somebody deletes {app.name[:12]} by hand")
                 self.fly.remove(app)
+            else:
+                self.note("an app is left behind")
+                self.fly.leave_behind(f"{PREFIX}-{''.join(self.random.choices('abcdefgh234567', k=20))}")
 
     # ---- Functions at work
 
@@ -263,7 +270,10 @@ class Simulation:
         if chosen > 0.93 and chosen < 1.0:
             self.note(f"webhook {delivery.event} {delivery.id} is lost")
             self.covered["webhooks lost"] += 1
-            self.github.attempt(delivery, 504)
+            if b'"action": "closed"' in delivery.body and chosen > 0.965:
+                self.note("and GitHub does not know of it")  # what it keeps for three days is all that there is
+            else:
+                self.github.attempt(delivery, 504)
             return
         self.covered["webhooks"] += 1
         troubled, self._troubled = self._troubled, self._troubled and not again
