@@ -4,7 +4,7 @@ import pytest
 
 from tests.chain.world import FOR_A_WHILE, World
 
-TEN = [f"app-{number:02}" for number in range(10)]
+TWENTY = [f"app-{number:02}" for number in range(20)]
 
 
 @pytest.mark.parametrize("parallel", [False, True])
@@ -21,17 +21,17 @@ def test_two_apps_are_two_environments_and_one_comment_with_two_rows(world: Worl
     assert len(place.fly_apps()) == len(place.machine_ids()) == 2
 
 
-def test_ten_apps_cost_at_most_five_writes_of_the_comment(world: World) -> None:
-    place = world.place(*TEN, start="exit 0")
+def test_twenty_apps_cost_at_most_five_writes_of_the_comment(world: World) -> None:
+    place = world.place(*TWENTY, start="exit 0")
     place.open()
     place.stage.settle(parallel=True)
     place.stage.settle_through(FOR_A_WHILE)
     [comment] = place.comments()
-    assert all(f"`{name}`" in comment.body for name in TEN)
+    assert all(f"`{name}`" in comment.body for name in TWENTY)
     assert place.comment_writes() <= 5
-    assert len(place.facts("RuntimeRequested")) == 10
+    assert len(place.facts("RuntimeRequested")) == 20
     shown = {row["environment_id"] for fact in place.facts("PrCommented") for row in fact["detail"]["data"]["shows"]}
-    assert len(shown) == 10
+    assert len(shown) == 20
 
 
 def test_each_app_has_its_own_secrets_and_its_own_folder(world: World) -> None:

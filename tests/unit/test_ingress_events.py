@@ -138,7 +138,7 @@ def test_a_refusal_stays_short_and_quotes_nothing(world: World) -> None:
     assert (status, len(message) <= 500, "planted" in message) == (400, True, False)
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(event=st.sampled_from(sorted(BY_EVENT)), said=JSON)
 def test_any_json_is_answered(endless: World, event: str, said: Any) -> None:
     assert endless.post(delivery(event, said))[0] in {202, 400}
@@ -168,7 +168,7 @@ def wildly(event: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("event", list(EVERY))
 def test_a_payload_with_anything_in_any_place_is_answered(endless: World, event: str) -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=150)
     @given(wildly(event))
     def every(said: Any) -> None:
         before = len(endless.bus.facts)
