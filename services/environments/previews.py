@@ -11,8 +11,9 @@ from choreography.clock import Clock
 from choreography.reaction import Fact, RetryLaterError
 from environments import facts
 from environments.ask_github import AskGitHub
-from environments.policy import is_trusted_with_secrets, over_cap, reason_to_skip
+from environments.policy import over_cap, reason_to_skip
 from environments.reach import Reach
+from environments.trust import may_see_secrets
 from github_app.access import Place
 from prestage_contracts.envelope import Reason
 from records.apps import App, Apps
@@ -196,7 +197,6 @@ class Previews:
 
     def _wanted(self, app: App, pull_request: PullRequest) -> Environment:
         word = pull_request.word
-        place = Place(word.installation_id, word.repository)
         return self.naming.named(
             new_environment(
                 app_id=app.id,
@@ -207,9 +207,7 @@ class Previews:
                 branch=word.head.branch,
                 sha=word.head.sha,
                 pull_request=word.pull_request,
-                with_secrets=is_trusted_with_secrets(
-                    app, word, lambda: self.ask.may_write(place, word.pull_request.author)
-                ),
+                with_secrets=may_see_secrets(self.ask, app, word),
                 fly_app="-",
                 address="https://-",
                 now=self.clock(),

@@ -1,13 +1,24 @@
-"""Whether what an environment runs may still see its app's secrets, where the same commit is deployed afresh."""
+"""Whether what an environment runs may see its app's secrets, and may still where it is deployed afresh."""
 
 from dataclasses import dataclass
 
 from environments.ask_github import AskGitHub
 from environments.policy import is_trusted_with_secrets
 from github_app.access import Place
-from records.apps import Apps
+from prestage_contracts.ingress import PullRequestTold
+from records.apps import App, Apps
 from records.environments import Environment
 from records.pull_requests import PullRequests
+
+
+def may_see_secrets(ask: AskGitHub, app: App, word: PullRequestTold) -> bool:
+    """Whether what the pull request runs may see the app's secrets, by GitHub's word on who may write.
+
+    Raises:
+        RetryLaterError: GitHub does not say it now.
+    """
+    place = Place(word.installation_id, word.repository)
+    return is_trusted_with_secrets(app, word, lambda: ask.may_write(place, word.pull_request.author))
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,4 @@ class Trust:
         found = self.pull_requests.get(environment.repository.id, environment.pull_request.number)
         if app is None or found is None:
             return False
-        word = found.word
-        place = Place(word.installation_id, word.repository)
-        return is_trusted_with_secrets(app, word, lambda: self.ask.may_write(place, word.pull_request.author))
+        return may_see_secrets(self.ask, app, found.word)
