@@ -19,7 +19,7 @@ from prestage_contracts.vault import SecretsResolved
 from records.apps import Apps
 from records.environments import Environment, Environments
 from runtimes.lease import Lease, Leases
-from runtimes.machine import PASSWORD, Gate
+from runtimes.machine import PASSWORD
 from runtimes.provision import Wanted
 from sealing.bundles import Bundles
 from sealing.seal import KeyRefusedError, UnsealError
@@ -46,7 +46,6 @@ class Converge:
     provision: Callable[[Wanted], Runtime | None]
     source_url: Callable[[str, int], str]
     password: Callable[[str], SecretStr]
-    gate: Gate
 
     def __call__(self, resolved: SecretsResolved) -> Sequence[Fact]:
         """The runtime, if the environment is still at that generation; an older one does nothing, undoes nothing."""
@@ -86,14 +85,8 @@ class Converge:
             raise RefusedError("secrets_expired", f"The resolved secrets are no longer kept: {_RETRY}")
         if app.asks_for_password(environment.type):
             secrets = {**secrets, PASSWORD: self.password(environment.id).get_secret_value()}
-        return Wanted(
-            environment=environment,
-            app=app,
-            gate=self.gate,
-            source_url=self.source_url(*of),
-            secrets=secrets,
-            certificate=certificate,
-        )
+        source_url = self.source_url(*of)
+        return Wanted(environment=environment, app=app, source_url=source_url, secrets=secrets, certificate=certificate)
 
 
 def failed(resolved: SecretsResolved, reason: Reason) -> Fact:

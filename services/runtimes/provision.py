@@ -31,15 +31,15 @@ class Wanted:
     app: App
     source_url: str = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
-    gate: Gate
     certificate: TlsCertificate | None = field(default=None, repr=False)
 
 
 class Provision:
-    """Fly apps of one organisation, made to be what is wanted of them."""
+    """Fly apps of one organisation, made to be what is wanted of them. `gate` asks visitors for a password."""
 
-    def __init__(self, fly: Fly, organization: str) -> None:
+    def __init__(self, fly: Fly, organization: str, gate: Gate) -> None:
         self._fly = fly
+        self._gate = gate
         self._organization = organization
         self._apps = OurApps(fly, organization)
 
@@ -108,7 +108,7 @@ class Provision:
                 wanted.environment.fly_app,
                 name=MACHINE_NAME,
                 region=wanted.app.region,
-                config=_config(wanted),
+                config=self._config(wanted),
                 min_secrets_version=version,
                 fresh=True,
             )
@@ -122,7 +122,7 @@ class Provision:
             return self._fly.update_machine(
                 wanted.environment.fly_app,
                 machine.id,
-                config=_config(wanted),
+                config=self._config(wanted),
                 current_version=machine.instance_id,
                 min_secrets_version=version,
             )
@@ -130,6 +130,12 @@ class Provision:
             if error.status in MOVED:
                 raise RetryLaterError("the Fly.io machine is being changed", LOOK_AGAIN) from None
             raise
+
+    def _config(self, wanted: Wanted) -> dict[str, object]:
+        names = frozenset(wanted.secrets)
+        return machine_config(
+            wanted.environment, wanted.app, source_url=wanted.source_url, gate=self._gate, secret_names=names
+        )
 
     def _runtime(self, wanted: Wanted, machine: Machine) -> Runtime:
         return Runtime(
@@ -139,10 +145,3 @@ class Provision:
             region=machine.region or wanted.app.region,
             address=wanted.environment.address,
         )
-
-
-def _config(wanted: Wanted) -> dict[str, object]:
-    names = frozenset(wanted.secrets)
-    return machine_config(
-        wanted.environment, wanted.app, source_url=wanted.source_url, gate=wanted.gate, secret_names=names
-    )

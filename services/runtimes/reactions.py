@@ -57,18 +57,8 @@ class Naming:
 def steps(records: Table, bundles: Bundles, fly: Fly, naming: Naming, clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
     apps, environments, leases = Apps(records), Environments(records), Leases(records, clock)
-    delete, provision = Deletion(fly, naming.organization), Provision(fly, naming.organization)
-    have = Converge(
-        environments,
-        apps,
-        bundles,
-        leases,
-        delete,
-        provision,
-        source_url=naming.source_url,
-        password=naming.password,
-        gate=naming.gate,
-    )
+    delete, provision = Deletion(fly, naming.organization), Provision(fly, naming.organization, naming.gate)
+    have = Converge(environments, apps, bundles, leases, delete, provision, naming.source_url, naming.password)
     await_ready = AwaitReady(environments, apps, fly, naming.log_address, clock)
     remove = Remove(environments, DomainNames(records, clock), leases, delete, naming.prefix)
     return {

@@ -83,12 +83,12 @@ class World:
         self.delete = Deletion(self.fly, ORGANIZATION)
 
     def provision(self, wanted: Wanted) -> Runtime:
-        runtime = Provision(self.fly, ORGANIZATION)(wanted)
+        runtime = Provision(self.fly, ORGANIZATION, GATE)(wanted)
         assert runtime is not None
         return runtime
 
     def is_left_alone(self, wanted: Wanted) -> bool:
-        return Provision(self.fly, ORGANIZATION)(wanted) is None
+        return Provision(self.fly, ORGANIZATION, GATE)(wanted) is None
 
     def calls(self) -> list[str]:
         return [f"{method} {path}" for method, path, _ in self.wire.asked]
@@ -130,4 +130,4 @@ def provisioning(folder: Path) -> Iterator[World]:
 def wanted(generation: int = 1, *, secrets: dict[str, str] | None = None, **settings: Any) -> Wanted:
     given = app(**settings)
     environment: Environment = preview(of=given).model_copy(update={"generation": generation})
-    return Wanted(environment, given, SOURCE, SECRETS if secrets is None else secrets, GATE)
+    return Wanted(environment, given, SOURCE, SECRETS if secrets is None else secrets)

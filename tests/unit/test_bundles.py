@@ -19,7 +19,6 @@ from records.certificates import MAX_CHAIN_BYTES
 from records.environments import Environment, Environments
 from runtimes.converge import Converge
 from runtimes.lease import Leases
-from runtimes.machine import Gate
 from sealing.bundles import KEPT, Bundles, TlsCertificate, _pack, _unpack
 from sealing.seal import DataKeys, UnsealError, seal
 from tests.unit.dynamodb import Local
@@ -221,7 +220,7 @@ def test_a_tampered_bundle_is_a_refusal_of_the_runtime_and_not_tried_for_ever(wo
     assert raised.value.reason.code == "secrets_unreadable"
 
 
-_UNUSED = (lambda *_: "", lambda _: SecretStr(""), Gate("", ""))
+_UNUSED = (lambda *_: "", lambda _: SecretStr(""))
 
 
 def _never(*_: object) -> NoReturn:

@@ -21,7 +21,7 @@ from records.apps import Apps
 from records.environments import Environment, Environments, environment_key
 from runtimes.converge import Converge, failed, logger
 from runtimes.lease import LASTING, Lease, Leases
-from runtimes.machine import PASSWORD, Gate
+from runtimes.machine import PASSWORD
 from runtimes.provision import Wanted
 from sealing.bundles import KEPT, Bundles
 from sealing.seal import DataKeys
@@ -31,7 +31,6 @@ from tests.unit.record_examples import app
 from tests.unit.steps import KEYED, begin, close, forged, logged, register, resolved, stop
 
 SHOP = app("storefront")
-GATE = Gate("https://releases.example.com/caddy.tar.gz", "5a" * 64)
 SECRETS = {"API_KEY": "planted-key"}
 
 
@@ -102,7 +101,6 @@ class World:
             fly.provision,
             source_url,
             password,
-            GATE,
         )
 
     def begin(self, intent: int = 1) -> Environment:
@@ -151,7 +149,7 @@ def test_the_runtime_of_the_generation_is_requested_and_told(world: World) -> No
     assert told.environment == environment.snapshot()
     assert (told.runtime.fly_app, told.runtime.address) == (environment.fly_app, environment.address)
     [wanted] = world.fly.wanted
-    assert wanted == Wanted(environment, SHOP, source_url(environment.id, 1), SECRETS, GATE)
+    assert wanted == Wanted(environment, SHOP, source_url(environment.id, 1), SECRETS)
 
 
 def test_visitors_of_a_preview_give_its_own_password_where_the_app_asks_for_one(world: World) -> None:
