@@ -16,11 +16,11 @@ from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
 from prestage.cli_output import tell_error
 from prestage.references import UnknownAppError
+from prestage.replays import NoSuchSubscriberError
 from prestage.stack import (
     GitHubLookUpError,
     NoPasswordError,
     NoSuchStackError,
-    NoSuchSubscriberError,
     NotStatedError,
     NoZoneError,
     UnknownEnvironmentError,
@@ -52,11 +52,11 @@ EXPECTED = (
     DomainRefusedError,
     GitHubLookUpError,
     InvalidVariableError,
+    NoPasswordError,
     NoSuchAppError,
     NoSuchStackError,
     NoSuchSubscriberError,
     NoSuchUserError,
-    NoPasswordError,
     NoZoneError,
     NotLiveError,
     NotStatedError,

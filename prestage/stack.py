@@ -26,6 +26,7 @@ from github_app.client import (
     build_http,
 )
 from prestage.references import Reading, find_app, is_called, no_app, readings
+from prestage.replays import replay
 from prestage_contracts.envelope import Data, Event
 from prestage_contracts.snapshot import Repository
 from records.apps import App, Apps
@@ -50,9 +51,6 @@ _NEEDED = (
     "GitHubAppSecretArn",
     "GitHubApiUrl",
 )
-_LONGEST_REPLAYED = 51
-"""Characters of a rule's name that go into a replay's, which has 64 at most."""
-
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -78,10 +76,6 @@ class NotStatedError(Exception):
 
 class NoPasswordError(Exception):
     """An environment's visitors are asked for none; the text says what to do."""
-
-
-class NoSuchSubscriberError(Exception):
-    """No rule on the bus goes by that name, or it is not a subscriber's; the text says which are."""
 
 
 class NoZoneError(Exception):
@@ -244,45 +238,8 @@ class Stack:
         return self.journal.of_correlation(said) or self.journal.story_of_environment(self.environment(said).id)
 
     def replay(self, subscriber: str, start: datetime, end: datetime) -> str:
-        """Have what was archived in that time delivered again, by one subscriber's rule alone; gives the replay's name.
-
-        Args:
-            subscriber: the name of the rule.
-            start: what was stated before is left out.
-            end: what was stated after is.
-
-        Raises:
-            NoSuchSubscriberError: there is no such rule on the bus, or it is one of Prestage's own.
-        """
-        bus = self._outputs["BusName"]
-        theirs = self._subscribers(bus)
-        if subscriber not in theirs:
-            those = f"those of subscribers are {', '.join(sorted(theirs))}" if theirs else "no subscriber has one"
-            raise NoSuchSubscriberError(f"there is no subscriber's rule {subscriber} on the bus {bus}: {those}")
-        name = f"{subscriber[:_LONGEST_REPLAYED]}-{uuid4().hex[:12]}"
-        self._client("events").start_replay(
-            ReplayName=name,
-            EventSourceArn=self._outputs["ArchiveArn"],
-            EventStartTime=start,
-            EventEndTime=end,
-            Destination={"Arn": self._outputs["BusArn"], "FilterArns": [theirs[subscriber]]},
-        )
-        return name
-
-    def _subscribers(self, bus: str) -> Mapping[str, str]:
-        """The ARNs of the rules that lead to no queue of Prestage's own, and are not AWS's, by name."""
-        events = self._client("events")
-        ours = {value for name, value in self._outputs.items() if name.endswith("QueueArn")}
-        pages = events.get_paginator("list_rules").paginate(EventBusName=bus)
-        rules = {rule["Name"]: rule["Arn"] for page in pages for rule in page["Rules"] if "ManagedBy" not in rule}
-        targets = events.get_paginator("list_targets_by_rule")
-        led_to = {
-            rule: {
-                target["Arn"] for page in targets.paginate(EventBusName=bus, Rule=rule) for target in page["Targets"]
-            }
-            for rule in rules
-        }
-        return {rule: arn for rule, arn in rules.items() if not led_to[rule] & ours}
+        """Have what was archived delivered again, by one subscriber's rule alone; see `replays.replay`."""
+        return replay(self._client("events"), self._outputs, subscriber, start, end)
 
     def environment(self, said: str) -> Environment:
         """The environment by its id, its address, `APP#NUMBER`, `APP@BRANCH`, or `APP` alone for production.
