@@ -1,4 +1,4 @@
-"""What a pretended machine fetches in the place of Caddy: a release of the stand-in, and where it is."""
+"""What a pretended machine fetches in the place of Caddy: a release of the stand-in."""
 
 import hashlib
 import io
@@ -10,25 +10,22 @@ from pathlib import Path
 import flask
 from werkzeug.wrappers import Response
 
-from prestage.stage.closing import Closing
-from prestage.stage.serve import Server
+RELEASES = "/caddyserver/caddy/releases/download"
+"""Where GitHub has Caddy's."""
 
 _SCRIPT = Path(__file__).with_name("caddy_stand_in.py")
 
 
-class Releases(Closing):
-    """Caddy's releases, of which there is one; served on 127.0.0.1."""
+def application() -> flask.Flask:
+    """Caddy's releases, of which there is one: `/caddy.tar.gz`."""
+    app = flask.Flask("releases")
+    app.add_url_rule("/caddy.tar.gz", view_func=lambda: Response(_archive(), mimetype="application/gzip"))
+    return app
 
-    def __init__(self) -> None:
-        app = flask.Flask("releases")
-        app.add_url_rule("/caddy.tar.gz", view_func=lambda: Response(_archive(), mimetype="application/gzip"))
-        self._server = Server(app)
-        self.url = f"{self._server.url}/caddy.tar.gz"
-        self.sha512 = hashlib.sha512(_archive()).hexdigest()
 
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.close()
+def sha512() -> str:
+    """Of that one, in hexadecimal."""
+    return hashlib.sha512(_archive()).hexdigest()
 
 
 @cache

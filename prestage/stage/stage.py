@@ -19,13 +19,13 @@ from uuid import uuid4
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from prestage.stack import Stack
-from prestage.stage import bus_http, contract, gateway
+from prestage.stage import bus_http, caddy, contract, gateway
 from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
-from prestage.stage.caddy import Releases
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.dns import LocalZone
@@ -124,7 +124,8 @@ class Stage(Closing):
             webhook_secret=self.webhook_secret,
             webhook_url=f"{self.gateway.url}/webhooks/github",
         )
-        self.github_server = self._parts.enter_context(Server(self.github.application()))
+        served = DispatcherMiddleware(self.github.application(), {caddy.RELEASES: caddy.application()})
+        self.github_server = self._parts.enter_context(Server(served))
 
     def _stand_in_for_fly(self) -> None:
         self.fly_token = f"fm2_{secrets.token_hex(20)}"
@@ -137,7 +138,6 @@ class Stage(Closing):
                 resolve=self.zone.resolve if self.zone else lambda _: None,
             )
         )
-        self.caddy = self._parts.enter_context(Releases())
         self.fly_server = self._parts.enter_context(Server(self.fly.application()))
         self.fly_edge = self._parts.enter_context(Server(self.fly.edge()))
 
@@ -150,8 +150,8 @@ class Stage(Closing):
             "HostedZoneId": self.zone.id if self.zone else "",
             "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
             "LogAddress": f"{self.fly_edge.url}/logs/{{fly_app}}",
-            "GateUrl": self.caddy.url,
-            "GateSha512": self.caddy.sha512,
+            "GateUrl": f"{self.github_server.url}{caddy.RELEASES}/caddy.tar.gz",
+            "GateSha512": caddy.sha512(),
         }
 
     @property

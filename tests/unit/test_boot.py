@@ -112,12 +112,27 @@ def bring(programs: Path, fetcher: str) -> None:
         link(programs, fetcher)
 
 
-def brings_its_own(shell: list[str], programs: Path) -> bool:
-    """BusyBox may be built so that its shell finds its own wget before any of PATH."""
+def brings_its_own(shell: list[str], programs: Path, name: str = "wget") -> bool:
+    """BusyBox may be built so that its shell finds its own programs before any of PATH."""
     answer = subprocess.run(
-        [*shell, "-c", "command -v wget"], env={"PATH": str(programs)}, capture_output=True, check=False
+        [*shell, "-c", f"command -v {name}"], env={"PATH": str(programs)}, capture_output=True, check=False
     )
     return answer.returncode == 0
+
+
+def new_machine(shell: str, folder: Path, url: str) -> Machine:
+    """With what every image has, and the shell of that name; its source is at `url`."""
+    name, *options = SHELLS[shell]
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"this machine has no {name}")
+    home, programs = folder / "prestage", folder / "bin"
+    home.mkdir()
+    programs.mkdir()
+    shutil.copy(BOOT, home)
+    for needed in NEEDED:
+        link(programs, needed)
+    return Machine(home, programs, [program, *options], url)
 
 
 @pytest.fixture
@@ -127,18 +142,8 @@ def source() -> Source:
 
 @pytest.fixture(params=SHELLS)
 def machine(request: pytest.FixtureRequest, tmp_path: Path, source: Source) -> Iterator[Machine]:
-    name, *options = SHELLS[request.param]
-    program = shutil.which(name)
-    if program is None:
-        pytest.skip(f"this machine has no {name}")
-    home, programs = tmp_path / "prestage", tmp_path / "bin"
-    home.mkdir()
-    programs.mkdir()
-    shutil.copy(BOOT, home)
-    for needed in NEEDED:
-        link(programs, needed)
     with Server(source.application()) as server:
-        yield Machine(home, programs, [program, *options], f"{server.url}/source/{CAPABILITY}")
+        yield new_machine(request.param, tmp_path, f"{server.url}/source/{CAPABILITY}")
 
 
 @pytest.fixture

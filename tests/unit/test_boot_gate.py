@@ -1,7 +1,6 @@
 """What boot.sh does where visitors have to give a password."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prestage.stage.caddy import Releases
+from prestage.stage import caddy
 from prestage.stage.serve import Server
-from tests.unit.test_boot import SHA, SHELLS, Machine, Source, archive, bring, link
+from tests.unit.test_boot import SHA, SHELLS, Machine, Source, archive, bring, brings_its_own, link, new_machine
 
 PASSWORD = "planted-password"  # of no account
 APPLICATION = """
@@ -73,28 +72,19 @@ def free_port() -> int:
 
 @pytest.fixture(params=SHELLS)
 def gated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gated]:
-    name, *options = SHELLS[request.param]
-    program = shutil.which(name)
-    if program is None:
-        pytest.skip(f"this machine has no {name}")
-    home, programs = tmp_path / "prestage", tmp_path / "bin"
-    home.mkdir()
-    programs.mkdir()
-    shutil.copy(Path(__file__).parents[2] / "services" / "runtimes" / "boot.sh", home)
-    for needed in ("tar", "gzip", "mkdir", "mv", "rm", "cat", "sleep", "env", "sh", "sha512sum"):
-        link(programs, needed)
-    bring(programs, "python3")
     source = Source(archive({"server.py": APPLICATION}))
-    with Server(source.application()) as server, Releases() as releases:
-        machine = Machine(home, programs, [program, *options], f"{server.url}/source/capability")
+    with Server(source.application()) as server, Server(caddy.application()) as releases:
+        machine = new_machine(request.param, tmp_path, f"{server.url}/source/capability")
+        link(machine.programs, "sha512sum")
+        bring(machine.programs, "python3")
         port = free_port()
         settings: dict[str, str | None] = {
             "PRESTAGE_SOURCE_URL": machine.url,
             "PRESTAGE_SHA": SHA,
             "PRESTAGE_FETCH_WAITS": "0",
             "PRESTAGE_START": "exec python3 server.py",
-            "PRESTAGE_GATE_URL": releases.url,
-            "PRESTAGE_GATE_SHA512": releases.sha512,
+            "PRESTAGE_GATE_URL": f"{releases.url}/caddy.tar.gz",
+            "PRESTAGE_GATE_SHA512": caddy.sha512(),
             "PRESTAGE_GATE_PORT": str(port),
             "PRESTAGE_PASSWORD": PASSWORD,
             "PORT": str(free_port()),
@@ -135,12 +125,7 @@ def test_without_a_password_nobody_is_let_in(gated: Gated) -> None:
 
 def test_an_image_that_can_check_nothing_is_told_so(gated: Gated) -> None:
     (gated.machine.programs / "sha512sum").unlink()
-    if (
-        subprocess.run(
-            [*gated.machine.shell, "-c", "command -v sha512sum"], env={"PATH": str(gated.machine.programs)}, check=False
-        ).returncode
-        == 0
-    ):
+    if brings_its_own(gated.machine.shell, gated.machine.programs, "sha512sum"):
         pytest.skip("this shell brings its own")
     ended = gated.machine.boot(**gated.settings)
     assert ended.returncode == 85
