@@ -87,7 +87,7 @@ def main() -> int:
     console = Console(width=110)
     console.print(f"{_machine()}\n", highlight=False)
     _print_imports(console)
-    with Stage(ROOT / "template.yaml") as stage:
+    with Stage(ROOT / "template.yaml", warm_imports=False) as stage:
         sample = SampleRepository.create(stage.folder / "shop")
         register(stage, sample, "a key")
         counts = _count_calls(stage, sample)
@@ -158,7 +158,7 @@ def _print_ingress(console: Console, stage: Stage) -> None:
     cold = Times([_timed(lambda: _cold_ingress(stage)) for _ in range(COLD)])
     warm = Times([_timed(lambda: _post(stage)) for _ in range(WARM)])
     console.print("[bold]Ingress alone[/bold], a signed webhook that nothing follows from the apps' side")
-    console.print(f"  cold: a new process to its first 202   {cold}", highlight=False)
+    console.print(f"  cold: a bare interpreter to its first 202  {cold}", highlight=False)
     console.print(f"  warm: invocation to 202                {warm}\n", highlight=False)
     stage.settle()
 

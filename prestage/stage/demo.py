@@ -18,7 +18,7 @@ from prestage.stack import GitHubLookUpError
 from prestage.stage.demo_life import GREETING, Life
 from prestage.stage.demo_story import DemoError
 from prestage.stage.demo_ways import ways_in
-from prestage.stage.lambdas import InvocationError
+from prestage.stage.execution import InvocationError
 from prestage.stage.sample import GitError, SampleRepository
 from prestage.stage.stage import Stage
 from prestage.stage.template import TemplateError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from choreography.clock import utc_now
 from prestage.stage.deployment import DeployedFunction
-from prestage.stage.lambdas import InvocationError, Lambdas
+from prestage.stage.execution import InvocationError
+from prestage.stage.lambdas import Lambdas
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -29,6 +29,7 @@ from prestage.stage.bus import Bus, Delivery
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import DeployedFunction
 from prestage.stage.dns import LocalZone
+from prestage.stage.execution import PACKAGES
 from prestage.stage.fly import FlyStandIn
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.lambdas import Lambdas
@@ -67,6 +68,7 @@ class Stage(Closing):
     Args:
         template: the SAM template to deploy; `services/` is beside it.
         parameters: of the template, where they are not to have the stage's values.
+        warm_imports: whether functions' processes begin with others' packages imported; not where that is measured.
         domain: a zone's name, below which apps can have host names of their own; None for no zone.
         log: is given each line that a function logs, with its logical id.
     """
@@ -77,11 +79,13 @@ class Stage(Closing):
         *,
         parameters: Mapping[str, str] | None = None,
         domain: str | None = None,
+        warm_imports: bool = True,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         with ExitStack() as parts:
             self._parts = parts
             self._domain = domain
+            self._packages = PACKAGES if warm_imports else ()
             self._build(template, parameters or {}, log)
             self._parts = parts.pop_all()
 
@@ -188,6 +192,7 @@ class Stage(Closing):
             endpoints={"AWS_ENDPOINT_URL": self.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": self.bus_server.url},
             region=REGION,
             time=self.time,
+            packages=self._packages,
             log=log,
         )
         self._parts.callback(self.lambdas.close)

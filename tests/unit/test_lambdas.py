@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from prestage.stage.deployment import DeployedFunction
-from prestage.stage.lambdas import InvocationError, Lambdas
+from prestage.stage.execution import InvocationError
+from prestage.stage.lambdas import Lambdas
 from prestage.stage.time_travel import TimeTravel
 
 CODE = """

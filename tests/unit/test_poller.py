@@ -11,7 +11,7 @@ import pytest
 
 from prestage.stage.aws import LocalAws
 from prestage.stage.deployment import DeployedFunction
-from prestage.stage.lambdas import InvocationError
+from prestage.stage.execution import InvocationError
 from prestage.stage.poller import Poller
 from prestage.stage.time_travel import TimeTravel
 
