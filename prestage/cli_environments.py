@@ -184,6 +184,7 @@ def _described(environment: Environment, story: Sequence[Entry]) -> Iterator[tup
     yield "commit", f"{environment.sha} of {environment.branch}"
     yield "generation", str(environment.generation)
     yield "secrets", f"the app's for {environment.type}" if environment.with_secrets else "none"
+    yield "password", "asked of visitors" if environment.with_password else "none"
     yield "address", environment.address
     yield "Fly app", environment.fly_app
     if environment.log_url:

@@ -191,12 +191,12 @@ class Stack:
         """What the visitors of the environment have to give.
 
         Raises:
-            NoPasswordError: its app asks for none.
+            NoPasswordError: it was deployed without one.
         """
-        app = self.apps.get(environment.app_id)
-        if app is None or not app.asks_for_password(environment.type):
+        if not environment.with_password:
             raise NoPasswordError(
-                f"visitors of {environment.address} give no password: see --authentication of `prestage apps set`"
+                f"visitors of {environment.address} give no password: see --authentication of `prestage apps set`, "
+                "which holds from an environment's next deployment on"
             )
         key = self._client("secretsmanager").get_secret_value(SecretId=self._outputs["StackKeyArn"])["SecretString"]
         return Keyed(SecretStr(key)).password(environment.id).get_secret_value()

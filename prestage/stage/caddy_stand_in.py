@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    if arguments == ["hash-password"]:
+    if arguments[:1] == ["hash-password"]:
         sys.stdout.write(hash_password(sys.stdin.readline().rstrip("\n"), os.urandom(_SALT)) + "\n")
         return 0
     found = CADDYFILE.search(Path(arguments[arguments.index("--config") + 1]).read_text(encoding="utf-8"))

@@ -128,7 +128,7 @@ class Stage(Closing):
             webhook_secret=self.webhook_secret,
             webhook_url=f"{self.gateway.url}/webhooks/github",
         )
-        served = DispatcherMiddleware(self.github.application(), {caddy.RELEASES: caddy.application()})
+        served = DispatcherMiddleware(self.github.application(), {caddy.RELEASES: caddy.application(caddy.stand_in())})
         self.github_server = self._parts.enter_context(Server(served))
 
     def _stand_in_for_fly(self) -> None:
@@ -155,7 +155,7 @@ class Stage(Closing):
             "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
             "LogAddress": f"{self.fly_edge.url}/logs/{{fly_app}}",
             "GateUrl": f"{self.github_server.url}{caddy.RELEASES}/caddy.tar.gz",
-            "GateSha512": caddy.sha512(),
+            "GateSha512": caddy.sha512(caddy.stand_in()),
         }
 
     @property

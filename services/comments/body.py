@@ -66,7 +66,7 @@ def _state(environment: Environment) -> str:
         case "deploying":
             return f"Deploying to {_address(environment)}"
         case "ready":
-            return f"Ready at {_address(environment)}"
+            return f"Ready at {_address(environment)}{_door(environment)}"
         case "failed":
             stage = f" ({environment.stage})" if environment.stage else ""
             log = f", see [its log]({_url(environment.log_url)})" if environment.log_url else ""
@@ -75,6 +75,15 @@ def _state(environment: Environment) -> str:
             return f"Stopping: {_why(environment.reason)}"
         case "stopped":
             return f"Stopped: {_why(environment.reason)}"
+
+
+def _door(environment: Environment) -> str:
+    """How somebody of the team gets the password that the address asks for."""
+    if not environment.with_password or environment.pull_request is None:
+        return ""
+    reference = f"{environment.app_name}#{environment.pull_request.number}"
+    command = literal(f"prestage environments password {reference}", _LONGEST_REASON)
+    return f", which asks for a password: {command} tells it"
 
 
 def _why(reason: Reason | None) -> str:

@@ -51,8 +51,8 @@ class FollowBranch:
         cause, place = str(event.metadata.event_id), Place(event.data.installation_id, event.data.repository)
         apps = self.apps.list_by_repository(event.data.repository.id, also_removing=True)
         tracking = [environment for app in apps for environment in self._tracking(app, event)]
-        removing = {app.id for app in apps if app.removing}
-        following = [one for one in tracking if one.app_id not in removing and not one.mark(cause)]
+        standing = {app.id: app for app in apps if not app.removing}
+        following = [one for one in tracking if one.app_id in standing and not one.mark(cause)]
         followed = [fact for environment in tracking for fact in facts.raised(environment, cause)]
         if not following or self.reach.is_lost(place):
             return followed
@@ -63,7 +63,8 @@ class FollowBranch:
         moving = any(_is_moving(environment, event) for environment in following)
         if moving and not self._is_default(event, place):
             following = [environment for environment in following if environment.type != "production"]
-        return [*followed, *(fact for environment in following for fact in self._follow(environment, event, sha))]
+        asked = [(one, standing[one.app_id].asks_for_password(one.type)) for one in following]
+        return [*followed, *(fact for one, asks in asked for fact in self._follow(one, event, sha, asks=asks))]
 
     def requested(self, event: DeployRequested) -> Sequence[Fact]:
         """An operator asked for production, or for a branch; a new generation begins, whatever was there."""
@@ -125,11 +126,11 @@ class FollowBranch:
         if self.clock() < max(changes) + SETTLING:
             raise RetryLaterError("GitHub's API does not know yet what its webhook told", LOOK_AGAIN)
 
-    def _follow(self, found: Environment, event: BranchPushed, sha: str | None) -> Sequence[Fact]:
+    def _follow(self, found: Environment, event: BranchPushed, sha: str | None, *, asks: bool) -> Sequence[Fact]:
         cause, branch = str(event.metadata.event_id), event.data.branch
         if sha is not None:
             pushed = {"sha": sha, "branch": branch, "repository": event.data.repository, "updated_at": self.clock()}
-            told = {**pushed, "installation_id": event.data.installation_id}
+            told = {**pushed, "installation_id": event.data.installation_id, "with_password": asks}
             return self._deploy(found.model_copy(update=told), found, cause)
         if found.type == "production":
             logger.info("the default branch is gone, production stays", environment_id=found.id)

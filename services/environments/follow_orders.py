@@ -61,7 +61,7 @@ class FollowOrders:
         found = self.environments.get(about.id)
         if found is None or (found.mark(cause) is None and not found.is_live):
             raise RefusedError("not_live", f"The environment is not one of {', '.join(LIVE)}: deploy it instead")
-        wanted = found.model_copy(update={"updated_at": self.clock(), "with_secrets": self.trust.still(found)})
+        wanted = self.trust.anew(found).model_copy(update={"updated_at": self.clock()})
         try:
             deployed = self.environments.deploy(wanted, cause, afresh=True, seen_at=found.revision)
         except SupersededError:

@@ -66,7 +66,7 @@ class FollowRuntime:
         found = self.environments.get(about.id)
         if not _is_at(found, about.generation, cause):
             return _superseded(about.id, about.generation)
-        wanted = found.model_copy(update={"updated_at": self.clock(), "with_secrets": self.trust.still(found)})
+        wanted = self.trust.anew(found).model_copy(update={"updated_at": self.clock()})
         try:
             deployed = self.environments.deploy(wanted, cause, afresh=True, seen_at=found.revision)
         except SupersededError:

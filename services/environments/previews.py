@@ -48,14 +48,15 @@ class Naming:
     address: str
 
     def named(self, environment: Environment, app: App) -> Environment:
-        """The app's environment with its names."""
+        """The app's environment with its names, and a door if the app's previews have one."""
         fly_app = self.fly_app(environment.id)
         address = urlsplit(self.address.format(fly_app=fly_app))
         host = app.production_domain if environment.type == "production" else app.domain and f"{fly_app}.{app.domain}"
         if host is not None:
             port = f":{address.port}" if address.port else ""
             address = address._replace(netloc=f"{host}{port}")
-        return environment.model_copy(update={"fly_app": fly_app, "address": address.geturl(), "own_host": host})
+        names = {"fly_app": fly_app, "address": address.geturl(), "own_host": host}
+        return environment.model_copy(update={**names, "with_password": app.asks_for_password(environment.type)})
 
 
 @dataclass(frozen=True)

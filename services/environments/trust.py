@@ -1,4 +1,4 @@
-"""Whether what an environment runs may see its app's secrets, and may still where it is deployed afresh."""
+"""Whether an environment may see its app's secrets, and what its app's policy says when it is deployed afresh."""
 
 from dataclasses import dataclass
 
@@ -29,16 +29,19 @@ class Trust:
     pull_requests: PullRequests
     ask: AskGitHub
 
-    def still(self, environment: Environment) -> bool:
-        """Whether it may have the secrets: never if it had none.
+    def anew(self, environment: Environment) -> Environment:
+        """It as it may be deployed afresh: never with the secrets if it had none.
 
         Raises:
             RetryLaterError: GitHub does not say now whether the author may write.
         """
+        app = self.apps.get(environment.app_id)
+        asks = app.asks_for_password(environment.type) if app else environment.with_password
+        given = {"with_secrets": self._still(environment, app), "with_password": asks}
+        return environment.model_copy(update=given)
+
+    def _still(self, environment: Environment, app: App | None) -> bool:
         if environment.pull_request is None or not environment.with_secrets:
             return environment.with_secrets
-        app = self.apps.get(environment.app_id)
         found = self.pull_requests.get(environment.repository.id, environment.pull_request.number)
-        if app is None or found is None:
-            return False
-        return may_see_secrets(self.ask, app, found.word)
+        return app is not None and found is not None and may_see_secrets(self.ask, app, found.word)

@@ -48,8 +48,9 @@ class Environment(Frozen):
 
     `generation` counts intents; `marks` has what raised the last of them. `reason`, `stage` and `log_url` say why it
     failed or was closed. `own_host` is the address's host name where that is of the application's owner, None where it
-    is Fly.io's. `with_secrets` says whether what runs here is trusted with the app's secrets. `intended_at` is
-    when the generation was raised. `revision` rises with every write.
+    is Fly.io's. `with_secrets` says whether what runs here is trusted with the app's secrets, `with_password` whether
+    its visitors have to give a password; both by the app's policy when the generation began. `intended_at` is when that
+    was raised. `revision` rises with every write.
     """
 
     id: Identifier
@@ -68,6 +69,7 @@ class Environment(Frozen):
     stage: Stage | None = None
     log_url: Url | None = None
     with_secrets: bool
+    with_password: bool = False
     fly_app: Text
     address: Url
     own_host: Text | None = None
@@ -352,13 +354,14 @@ def _begun(wanted: Environment, cause: str) -> Environment:
 
 
 def _is_same(current: Environment, wanted: Environment) -> bool:
-    compared = ("sha", "branch", "with_secrets", "installation_id")
+    compared = ("sha", "branch", "with_secrets", "with_password", "installation_id")
     return all(getattr(current, name) == getattr(wanted, name) for name in compared)
 
 
 def _merged(current: Environment, wanted: Environment) -> Environment:
     """What is wanted of the environment, with what it keeps: its Fly app, and while it is live its address."""
-    told = ("app_name", "repository", "installation_id", "branch", "sha", "pull_request", "with_secrets")
+    tracked = ("app_name", "repository", "installation_id", "branch", "sha", "pull_request")
+    told = (*tracked, "with_secrets", "with_password")
     changed = told if current.is_live else (*told, "address", "own_host")
     return current.model_copy(update={name: getattr(wanted, name) for name in changed})
 

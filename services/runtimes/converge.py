@@ -83,7 +83,7 @@ class Converge:
             raise RefusedError("secrets_unreadable", f"The resolved secrets can't be decrypted: {_RETRY}") from None
         if secrets is None or (environment.own_host and certificate is None):
             raise RefusedError("secrets_expired", f"The resolved secrets are no longer kept: {_RETRY}")
-        if app.asks_for_password(environment.type):
+        if environment.with_password:
             secrets = {**secrets, PASSWORD: self.password(environment.id).get_secret_value()}
         source_url = self.source_url(*of)
         return Wanted(environment=environment, app=app, source_url=source_url, secrets=secrets, certificate=certificate)

@@ -4,8 +4,10 @@ import os
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +74,24 @@ def free_port() -> int:
 
 @pytest.fixture(params=SHELLS)
 def gated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gated]:
+    with served(request.param, tmp_path, caddy.stand_in()) as found:
+        yield found
+
+
+@pytest.fixture
+def gated_by_caddy(tmp_path: Path) -> Iterator[Gated]:
+    """With Caddy itself, which is among the packages here."""
+    program = Path(sysconfig.get_path("scripts")) / "caddy"
+    with served("dash", tmp_path, caddy.release(program.read_bytes())) as found:
+        yield found
+
+
+@contextmanager
+def served(shell: str, folder: Path, release: bytes) -> Iterator[Gated]:
+    """A machine that can fetch its source and that release."""
     source = Source(archive({"server.py": APPLICATION}))
-    with Server(source.application()) as server, Server(caddy.application()) as releases:
-        machine = new_machine(request.param, tmp_path, f"{server.url}/source/capability")
+    with Server(source.application()) as server, Server(caddy.application(release)) as releases:
+        machine = new_machine(shell, folder, f"{server.url}/source/capability")
         link(machine.programs, "sha512sum")
         bring(machine.programs, "python3")
         port = free_port()
@@ -84,7 +101,7 @@ def gated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gated]:
             "PRESTAGE_FETCH_WAITS": "0",
             "PRESTAGE_START": "exec python3 server.py",
             "PRESTAGE_GATE_URL": f"{releases.url}/caddy.tar.gz",
-            "PRESTAGE_GATE_SHA512": caddy.sha512(),
+            "PRESTAGE_GATE_SHA512": caddy.sha512(release),
             "PRESTAGE_GATE_PORT": str(port),
             "PRESTAGE_PASSWORD": PASSWORD,
             "PORT": str(free_port()),
@@ -94,6 +111,14 @@ def gated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gated]:
 
 
 def test_the_application_is_behind_a_gate_that_lets_in_who_has_the_password(gated: Gated) -> None:
+    lets_in_who_has_the_password(gated)
+
+
+def test_caddy_is_that_gate(gated_by_caddy: Gated) -> None:
+    lets_in_who_has_the_password(gated_by_caddy)
+
+
+def lets_in_who_has_the_password(gated: Gated) -> None:
     process = gated.boot()
     try:
         refused = gated.visit(None)

@@ -224,3 +224,11 @@ def test_a_hundred_ordinary_rows_are_shown() -> None:
     markdown = render([environment("storefront")] * 101)
     assert len(cells(markdown)) == 4 * MAX_ROWS
     assert "And 1 more." in markdown
+
+
+def test_an_address_that_asks_for_a_password_says_who_tells_it() -> None:
+    [_, state, *_] = cells(render([environment("store`front", status="ready", with_password=True)]))
+    text = "".join(token.content for token in state)
+    assert text.endswith(", which asks for a password: prestage environments password store`front#7 tells it")
+    assert "password" not in render([environment("storefront", status="ready")])
+    assert "password" not in render([environment("storefront", with_password=True)])

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -103,9 +104,9 @@ class World:
             password,
         )
 
-    def begin(self, intent: int = 1) -> Environment:
+    def begin(self, intent: int = 1, **facts: Any) -> Environment:
         """A generation, and its bundle."""
-        begun = begin(self.local.table, intent, of=SHOP)
+        begun = begin(self.local.table, intent, of=SHOP, **facts)
         self.bundles.keep(begun.id, begun.generation, SECRETS)
         return begun
 
@@ -152,9 +153,8 @@ def test_the_runtime_of_the_generation_is_requested_and_told(world: World) -> No
     assert wanted == Wanted(environment, SHOP, source_url(environment.id, 1), SECRETS)
 
 
-def test_visitors_of_a_preview_give_its_own_password_where_the_app_asks_for_one(world: World) -> None:
-    Apps(world.local.table).update(SHOP.model_copy(update={"authentication": "basic"}))
-    environment = world.begin()
+def test_visitors_of_a_preview_give_its_own_password_where_its_generation_has_one(world: World) -> None:
+    environment = world.begin(with_password=True)
     world.converge(environment)
     [wanted] = world.fly.wanted
     assert wanted.secrets == {**SECRETS, PASSWORD: password(environment.id).get_secret_value()}

@@ -86,6 +86,20 @@ def test_a_branch_s_own_environment_is_a_preview(world: World) -> None:
     assert (found.type, found.branch, found.sha, found.pull_request) == ("preview", "teal", TEAL, None)
 
 
+def test_a_branch_s_preview_asks_for_a_password_from_the_push_on_after_its_app_does(world: World) -> None:
+    world.does(deploy(1, branch="teal"))
+    world.change(authentication="basic")
+    assert not environment(world, "teal").with_password
+    world.does(push(world, 5, "teal"))
+    assert environment(world, "teal").with_password
+
+
+def test_production_asks_for_no_password_whatever_its_app_does(world: World) -> None:
+    world.change(authentication="basic")
+    world.does(deploy(1))
+    assert not environment(world).with_password
+
+
 def test_each_request_begins_a_generation_whatever_was_there(production: World) -> None:
     assert named(production.does(deploy(2))) == ["EnvironmentUpdated"]
     production.does(stop(3, environment(production)))

@@ -114,6 +114,13 @@ def test_a_retry_does_not_give_secrets_to_what_is_trusted_with_them_no_more() ->
     assert not world.environment().with_secrets
 
 
+@pytest.mark.parametrize("begin_anew", [retry, runtime_lost], ids=["retry", "lost"])
+def test_what_is_deployed_afresh_asks_for_a_password_if_the_app_does_by_now(begin_anew: Any, world: World) -> None:
+    world.change(authentication="basic")
+    world.does(begin_anew(2, world.environment()))
+    assert (world.environment().generation, world.environment().with_password) == (2, True)
+
+
 def test_a_lost_runtime_comes_back_without_what_its_author_may_see_no_more() -> None:
     world = World(MemoryTable(), apps=(app(forks="trusted"),))
     world.does(opened(head=9))

@@ -199,6 +199,14 @@ def test_a_policy_that_changed_counts_from_the_next_word(world: World) -> None:
     assert named(world.does(changed(3, 2, author_type="Bot"))) == ["EnvironmentClosed", "PreviewSkipped"]
 
 
+def test_whether_visitors_give_a_password_changes_with_the_next_word(world: World) -> None:
+    world.does(opened())
+    world.change(authentication="basic")
+    assert not world.environment().with_password
+    assert named(world.does(changed(2, 1))) == ["EnvironmentUpdated"]
+    assert world.environment().with_password
+
+
 # ---- Secrets of forks
 
 

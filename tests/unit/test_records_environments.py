@@ -133,7 +133,15 @@ def test_the_same_commit_stays_as_it_is_and_is_raised_afresh(local: Local, envir
 
 
 @pytest.mark.parametrize(
-    "changed", [{"with_secrets": False}, {"branch": "renamed"}, {"installation_id": 8}, {"sha": OTHER_SHA}], ids=str
+    "changed",
+    [
+        {"with_secrets": False},
+        {"with_password": True},
+        {"branch": "renamed"},
+        {"installation_id": 8},
+        {"sha": OTHER_SHA},
+    ],
+    ids=str,
 )
 def test_whatever_a_machine_is_made_of_raises_it(local: Local, environments: Environments, changed: Any) -> None:
     begin(environments)
