@@ -10,11 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 from rich.console import Console
 
-from prestage import cli_apps, cli_certificates, cli_environments, cli_events, cli_users, cli_values
+from prestage import cli_apps, cli_certificates, cli_dead_letters, cli_environments, cli_events, cli_users, cli_values
 from prestage.certificate_files import CertificateRefusedError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
 from prestage.cli_output import tell_error
+from prestage.dead_letters import NoSuchLetterError
 from prestage.references import UnknownAppError
 from prestage.replays import NoSuchSubscriberError
 from prestage.stack import (
@@ -54,6 +55,7 @@ EXPECTED = (
     InvalidVariableError,
     NoPasswordError,
     NoSuchAppError,
+    NoSuchLetterError,
     NoSuchStackError,
     NoSuchSubscriberError,
     NoSuchUserError,
@@ -82,6 +84,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_apps.app, name="apps")
 app.add_typer(cli_certificates.app, name="certificates")
+app.add_typer(cli_dead_letters.app, name="dead-letters")
 app.add_typer(cli_environments.app, name="environments")
 app.add_typer(cli_events.app, name="events")
 app.add_typer(cli_users.app, name="users")

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from prestage.cli_output import show_rows
-from prestage_contracts import EVENTS
+from prestage_contracts import EVENTS, Event
+from prestage_contracts.envelope import Reason
 from records.journal import Entry
 
 _SHORT_SHA = 7
@@ -65,10 +66,22 @@ def show_story(story: Sequence[Entry]) -> None:
 def gist(entry: Entry) -> str:
     """What a fact says that its name does not. Of a fact that this version has not, its reason if it has one."""
     data = _data(entry)
-    if data is not None and entry.name in _SAYS:
-        return _SAYS[entry.name](data)
+    if data is not None:
+        return _said(entry.name, data)
     reason: Mapping[str, str] = entry.data.get("reason") or {}
     return reason.get("message", "")
+
+
+def gist_of(event: Event) -> str:
+    """What a fact says that its name does not."""
+    return _said(event.name(), event.data)
+
+
+def _said(name: str, data: Any) -> str:
+    if name in _SAYS:
+        return _SAYS[name](data)
+    reason: Reason | None = getattr(data, "reason", None)
+    return reason.message if reason else ""
 
 
 def short(sha: str) -> str:

@@ -25,6 +25,7 @@ from github_app.client import (
     GitHubUnavailableError,
     build_http,
 )
+from prestage.dead_letters import DeadLetters
 from prestage.references import Reading, find_app, is_called, no_app, readings
 from prestage.replays import replay
 from prestage_contracts.envelope import Data, Event
@@ -181,6 +182,11 @@ class Stack:
     def journal(self) -> Journal:
         """What was stated, for ninety days."""
         return Journal(Table(self._dynamodb, self._outputs["JournalTable"]), self.clock)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """What its reactions could not do."""
+        return DeadLetters(self._client("sqs"), self._outputs)
 
     @cached_property
     def caller(self) -> str:
