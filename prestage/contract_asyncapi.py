@@ -6,19 +6,19 @@ from typing import Any
 
 import yaml
 
-from prestage.contract_docs import Function
+from prestage.contract_docs import OTHERS, Function
 from prestage.contract_examples import delivered
 from prestage.contract_flow import may_follow
 from prestage.contract_schema import Schema, published
 from prestage.contract_together import together
-from prestage_contracts import EVENTS, Event
+from prestage_contracts import CONTRACT, Event
 
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def document(flow: Sequence[Function], examples: Mapping[str, Event], version: str) -> str:
     """The document in YAML, of the contract's release `version`."""
-    schemas = together({name: published(event) for name, event in EVENTS.items()})
+    schemas = together({name: published(event) for name, event in CONTRACT.items()})
     said = {
         "asyncapi": "3.0.0",
         "info": {
@@ -32,7 +32,7 @@ def document(flow: Sequence[Function], examples: Mapping[str, Event], version: s
         "channels": {"bus": _bus()},
         "operations": {name: operation for function in flow for name, operation in _operations(function).items()},
         "components": {
-            "messages": {name: _message(event, examples[name], flow) for name, event in EVENTS.items()},
+            "messages": {name: _message(event, examples[name], flow) for name, event in CONTRACT.items()},
             "schemas": {name: _draft7(schema) for name, schema in schemas.items()},
         },
     }
@@ -59,17 +59,21 @@ def _bus() -> dict[str, Any]:
         "address": "{busName}",
         "description": "The stack's event bus. A subscriber adds a rule with its own target to it.",
         "parameters": {"busName": {"description": "The stack's output BusName.", "default": "prestage"}},
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EVENTS},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in CONTRACT},
     }
 
 
 def _operations(function: Function) -> dict[str, Any]:
     """What the function sends and what it receives, if any."""
     found = {
-        f"{function.name}States": _operation("send", f"{function.where} states", function.states),
+        f"{function.name}States": _operation("send", f"{_who(function)} states", function.states),
         f"{function.name}ReactsTo": _operation("receive", f"{function.where} reacts to", function.takes),
     }
     return {name: operation for name, operation in found.items() if operation["messages"]}
+
+
+def _who(function: Function) -> str:
+    return "Another team" if function is OTHERS else function.where
 
 
 def _operation(action: str, summary: str, names: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from prestage_contracts.dns import DomainPointedData
 from prestage_contracts.envelope import Reason
 from prestage_contracts.ingress import Head, PullRequestTold
+from prestage_contracts.reports import CheckReportedData, CheckState
 from prestage_contracts.runtimes import Runtime
 from prestage_contracts.snapshot import EnvironmentSnapshot, PullRequestReference, Repository
 from prestage_contracts.vault import BundleReference, SecretsResolvedData
@@ -19,6 +20,9 @@ TAKEN_AWAY = (
     Repository(id=702_420_117, full_name="acme/brochure"),
     Repository(id=702_431_904, full_name="acme/newsletter"),
 )
+PRESTAGE = "123456789012"
+REPORTER = ("210987654321", "acme.quality")
+"""The AWS account and the source of the team that checks every preview."""
 OPERATOR = "arn:aws:sts::123456789012:assumed-role/prestage-operators/jonas.weber"
 MARIA = "maria-lindqvist"
 
@@ -133,6 +137,18 @@ def pointed(environment: EnvironmentSnapshot) -> DomainPointedData:
     """Its own host name, and where that leads."""
     host, target = environment.address.removeprefix("https://"), f"{_fly_app(environment)}.fly.dev"
     return DomainPointedData(environment=environment, host=host, target=target)
+
+
+def check(environment: EnvironmentSnapshot, state: CheckState, summary: str) -> CheckReportedData:
+    """How that team's check of it stands."""
+    return CheckReportedData(
+        environment_id=environment.id,
+        generation=environment.generation,
+        name="browser tests",
+        state=state,
+        summary=summary,
+        link="https://quality.acme.example/runs/48112",
+    )
 
 
 def runtime(environment: EnvironmentSnapshot) -> Runtime:

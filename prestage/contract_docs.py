@@ -11,7 +11,7 @@ from prestage.contract_flow import may_follow
 from prestage.contract_schema import Schema, published, published_at, readable, resolved
 from prestage.stage.event_pattern import compile_pattern
 from prestage.stage.template import Template
-from prestage_contracts import EVENTS, Event
+from prestage_contracts import CONTRACT, EVENTS, Event, Report
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Function:
     @property
     def states(self) -> tuple[str, ...]:
         """The names of the events that are its to state."""
-        return tuple(name for name, event in EVENTS.items() if event.SOURCE.removeprefix("prestage.") == self.name)
+        return tuple(name for name, event in CONTRACT.items() if _owner(event) == self.name)
 
     @property
     def listens(self) -> bool:
@@ -42,6 +42,14 @@ class Function:
 
 OPERATORS = Function("operators", "prestage/cli_environments.py", ("prestage environments",), ())
 """The command line: it states facts itself, as whoever calls it."""
+
+OTHERS = Function("anyone", "docs/checks.md", (), ())
+"""Other teams: what they may state, and how, is told in that file."""
+
+
+def _owner(event: type[Event]) -> str:
+    """The name of the function that states it."""
+    return OTHERS.name if issubclass(event, Report) else event.SOURCE.removeprefix("prestage.")
 
 
 @dataclass(frozen=True)
@@ -91,13 +99,13 @@ def _of(template: Template, kind: str) -> list[Mapping[str, Any]]:
 
 def flow_of(template: Template) -> tuple[Function, ...]:
     """Whoever states facts or reacts to them, in the order of the flow."""
-    return (OPERATORS, *functions(template))
+    return (OPERATORS, OTHERS, *functions(template))
 
 
 def page(flow: tuple[Function, ...], examples: Mapping[str, Event]) -> str:
     """The page, in Markdown."""
     parts = [_introduction(), _flow(flow), _envelope()]
-    parts += [_event(event, flow, examples[name]) for name, event in EVENTS.items()]
+    parts += [_event(event, flow, examples[name]) for name, event in CONTRACT.items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -156,13 +164,14 @@ def _flow(flow: tuple[Function, ...]) -> str:
         if function.states
     ]
     reactions = [_edge(source.name, target.name, _both(source, target)) for source in drawn for target in drawn]
-    rest = [_edge(source.name, "anyone", _nobody_takes(source, drawn)) for source in drawn]
+    rest = [_edge(each.name, OTHERS.name, _nobody_takes(each, drawn)) for each in drawn if each is not OTHERS]
     edges = dict.fromkeys(edge for edge in [*reactions, *rest] if edge)
     return "\n".join(
         [
             "## The flow",
             "",
-            "Functions, and the facts that lead from one to the next. `anyone` is you: every other fact is yours too.",
+            "Functions, and the facts that lead from one to the next. `anyone` is you: every other fact is yours too,",
+            "and reports are yours to state ([checks.md](checks.md)).",
             *(f"Not drawn is {_files([one])}, which takes every fact and states none." for one in flow if one.listens),
             "",
             "```mermaid",
@@ -234,12 +243,16 @@ def _origin(event: type[Event], flow: tuple[Function, ...], link: str) -> str:
     links = ", ".join(f"[{following}]({_linked(link, following)})" for following in may_follow(name))
     return "\n".join(
         [
-            f"- Source: `{event.SOURCE}`",
+            f"- Source: {_source(event)}",
             f"- Stated by: {_files(stated)}",
             f"- Reacting to it: {_files(taken) or 'no function of Prestage'}",
             f"- What may follow: {links or 'nothing that Prestage states'}",
         ]
     )
+
+
+def _source(event: type[Event]) -> str:
+    return "any that does not begin with `prestage.`" if issubclass(event, Report) else f"`{event.SOURCE}`"
 
 
 def _linked(link: str, name: str) -> str:

@@ -17,7 +17,7 @@ from prestage.contract_schema import published, published_at
 from prestage.contract_typescript import declarations
 from prestage.life_diagram import filled
 from prestage.stage.template import load
-from prestage_contracts import EVENTS, FORMER
+from prestage_contracts import CONTRACT, FORMER, Report
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,7 +55,7 @@ def files() -> dict[str, str]:
     """What the contract's files have to be, by their paths from the repository's root."""
     stories, flow = examples(), flow_of(load(ROOT / "template.yaml"))
     written = {"events-schema/registry.yaml": registry()}
-    for name, event in EVENTS.items():
+    for name, event in CONTRACT.items():
         written[str(published_at(event))] = as_json(published(event))
         written[f"events-schema/{name}/example.json"] = as_json(delivered(stories[name]))
         written[f"events-schema/{name}/README.md"] = card(event, flow)
@@ -85,7 +85,7 @@ def registry() -> str:
             "Properties": {"RegistryName": {"Ref": "RegistryName"}, "Description": "The events of Prestage"},
         }
     }
-    resources |= {"Readers": _READERS} | {name: _registered(name) for name in EVENTS}
+    resources |= {"Readers": _READERS} | {name: _registered(name) for name in CONTRACT}
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "The events of Prestage in an EventBridge schema registry",
@@ -156,7 +156,7 @@ _READERS: dict[str, Any] = {
 
 
 def _registered(name: str) -> dict[str, Any]:
-    event = EVENTS[name]
+    event = CONTRACT[name]
     content = json.dumps(published(event), separators=(",", ":"))
     if len(content) > MAX_CONTENT:
         raise SchemaTooLargeError(f"the schema of {name} has {len(content)} characters, a registry takes {MAX_CONTENT}")
@@ -164,7 +164,7 @@ def _registered(name: str) -> dict[str, Any]:
         "Type": "AWS::EventSchemas::Schema",
         "Properties": {
             "RegistryName": {"Fn::GetAtt": ["Registry", "RegistryName"]},
-            "SchemaName": f"{event.SOURCE}@{name}",
+            "SchemaName": name if issubclass(event, Report) else f"{event.SOURCE}@{name}",
             "Type": "JSONSchemaDraft4",
             "Content": content,
         },

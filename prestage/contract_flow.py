@@ -5,8 +5,9 @@ what it states when it is refused or given up.
 from collections.abc import Mapping
 
 from prestage_contracts import (
-    EVENTS,
+    CONTRACT,
     BranchPushed,
+    CheckReported,
     DeploymentFailed,
     DeploymentReported,
     DeployRequested,
@@ -70,7 +71,7 @@ _MAY_LEAD_TO: Mapping[type[Event], Events] = {
     RuntimeLost: (EnvironmentUpdated,),
     EnvironmentCreated: (*_SERVED, *_SHOWN),
     EnvironmentUpdated: (*_SERVED, *_SHOWN),
-    EnvironmentReady: _SHOWN,
+    EnvironmentReady: (*_SHOWN, CheckReported),
     EnvironmentFailed: _SHOWN,
     EnvironmentClosed: (*_SHOWN, RuntimeRemoved, DomainReleased, DomainFailed),
     EnvironmentStopped: _SHOWN,
@@ -86,5 +87,5 @@ _MAY_LEAD_TO: Mapping[type[Event], Events] = {
 
 def may_follow(name: str) -> tuple[str, ...]:
     """The names of the facts that may follow from one of that name, by one step, in the order of the flow."""
-    found = {event.name() for event in _MAY_LEAD_TO.get(EVENTS[name], ())}
-    return tuple(each for each in EVENTS if each in found)
+    found = {event.name() for event in _MAY_LEAD_TO.get(CONTRACT[name], ())}
+    return tuple(each for each in CONTRACT if each in found)

@@ -17,7 +17,7 @@ from prestage.contract_examples import delivered, examples
 from prestage.contract_files import ROOT, WHEEL, as_json, wheel_version
 from prestage.contract_schema import Schema, published
 from prestage.contract_typescript import typed
-from prestage_contracts import EVENTS, FORMER, MalformedEventError, Unknown, parse
+from prestage_contracts import CONTRACT, FORMER, MalformedEventError, Unknown, parse
 
 RELEASED = "events-schema/released"
 _NONE = "none"
@@ -41,7 +41,7 @@ class Verdict:
 
 def stated() -> dict[Key, Schema]:
     """The schemas of the working tree's models."""
-    return {(event.name(), event.major()): published(event) for event in (*FORMER, *EVENTS.values())}
+    return {(event.name(), event.major()): published(event) for event in (*FORMER, *CONTRACT.values())}
 
 
 def versions(root: Path) -> list[str]:

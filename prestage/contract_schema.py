@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from prestage_contracts import Event
+from prestage_contracts import Event, Report
+from prestage_contracts.reports import OURS
 
 type Schema = dict[str, Any]
 
@@ -24,6 +25,9 @@ _FORMATS = {"uuid": UUID, "date-time": DATE_TIME}
 
 _WHITE_SPACE = "\t\n\x0b\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What the models' regex engine means by `\\s`. Others mean other characters by it, so they are spelled out."""
+
+_SPELLED_OUT = {r"\s": _WHITE_SPACE, r"\u2028\u2029": "\u2028\u2029"}
+"""What a model's pattern says, in the order in which it is read back."""
 
 _LINE_BREAK: Schema = {
     "description": "Refused in every value that has a pattern: some regex engines let `$` match before one.",
@@ -76,12 +80,24 @@ def _envelope(event: type[Event]) -> Schema:
         "version": _string("EventBridge's version of this envelope.", enum=["0"]),
         "id": _string("EventBridge's own id.", **_format("uuid")),
         "detail-type": _string("The event's name.", enum=[event.name()]),
-        "source": _string("Whose fact it is.", enum=[event.SOURCE]),
-        "account": _string("The AWS account of Prestage.", **_pattern("^[0-9]{12}$")),
+        "source": _source(event),
+        "account": _string(f"The AWS account of {_whose(event)}.", **_pattern("^[0-9]{12}$")),
         "time": _string("When the bus was told.", **_format("date-time")),
-        "region": _string("The AWS region of Prestage.", minLength=1),
+        "region": _string(f"The AWS region of {_whose(event)}.", minLength=1),
         "resources": {"description": "Prestage names none.", "type": "array", "items": {"type": "string"}},
     }
+
+
+def _whose(event: type[Event]) -> str:
+    return "whoever states it" if issubclass(event, Report) else "Prestage"
+
+
+def _source(event: type[Event]) -> Schema:
+    """Prestage's facts have one source each; a report may have any but those."""
+    if not issubclass(event, Report):
+        return _string("Whose fact it is.", enum=[event.SOURCE])
+    ours = {"pattern": f"^{re.escape(OURS)}"}
+    return _string("Whose report it is, by a name of their own.", minLength=1, maxLength=256, **{"not": ours})
 
 
 def _string(description: str, **limits: Any) -> Schema:
@@ -156,14 +172,19 @@ def portable(pattern: str) -> str:
     """
     outside = re.sub(r"\[[^]]*]", "[]", pattern)
     whole = pattern.startswith("^") and pattern.endswith("$") and pattern.count("$") == 1
-    if not whole or "(?" in pattern or re.search(r"\\s|(?<!\\)[.]", outside) or re.search(r"\\[a-rt-zA-Z0-9]", pattern):
+    differing = re.search(r"\\(?!x[0-9a-f]{2})[a-rt-zA-Z0-9]", pattern.replace(r"\u2028\u2029", ""))
+    if not whole or "(?" in pattern or re.search(r"\\[su]|(?<!\\)[.]", outside) or differing:
         raise NotInDraft4Error(f"{pattern}: engines differ; use ^…$, classes, groups, and \\s in a class alone")
-    return pattern.replace(r"\s", _WHITE_SPACE)
+    for written, spelled in _SPELLED_OUT.items():
+        pattern = pattern.replace(written, spelled)
+    return pattern
 
 
 def readable(pattern: str) -> str:
     """A portable pattern as its author wrote it."""
-    return pattern.replace(_WHITE_SPACE, r"\s")
+    for written, spelled in _SPELLED_OUT.items():
+        pattern = pattern.replace(spelled, written)
+    return pattern
 
 
 def resolved(schema: Schema, root: Schema) -> tuple[Schema, bool]:

@@ -9,6 +9,7 @@ from prestage import contract_cast as cast
 from prestage.contract_cast import CANDIDATE, IDLE, OPENED_AT, PREVIEW, PRODUCTION, SHOP, at
 from prestage_contracts import (
     BranchPushed,
+    CheckReported,
     DeploymentFailed,
     DeploymentReported,
     DeployRequested,
@@ -156,6 +157,12 @@ def _opened() -> Iterator[Event]:
     yield _after(created, PrCommented, comment, 2)
     yield from served
     yield _after(served[-1], DeploymentReported, deployment, 2)
+    yield from _checked(served[-1])
+
+
+def _checked(ready: Event) -> Iterator[Event]:
+    """Another team runs its tests against the preview."""
+    yield _after(ready, CheckReported, cast.check(PREVIEW, "success", "128 passed"), 94)
 
 
 def _pushed() -> Iterator[Event]:

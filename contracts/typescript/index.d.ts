@@ -864,6 +864,30 @@ export interface DomainFailed {
   };
 }
 
+/** A team's check of an environment stands so: begun, passed or failed. Prestage shows it where it takes it. */
+export interface CheckReported {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "CheckReported";
+  /** Whose report it is, by a name of their own. */
+  readonly source: string;
+  /** The AWS account of whoever states it. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of whoever states it. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: CheckReportedData;
+  };
+}
+
 export type FullName = string;
 
 export type GitHubId = number;
@@ -1231,7 +1255,30 @@ export interface DomainReleasedData {
   readonly host: HostName;
 }
 
-/** Whatever Prestage states. `detail-type` tells which. */
+export type CheckLink = string;
+
+export type CheckName = string;
+
+/**
+ * How a check of one generation of an environment stands.
+ *
+ * `name` belongs to the AWS account that first reported it for the environment's app. `summary` is one line for
+ * people, `link` where they read more.
+ */
+export interface CheckReportedData {
+  readonly environment_id: Identifier;
+  readonly generation: number;
+  readonly name: CheckName;
+  readonly state: CheckState;
+  readonly summary: CheckSummary;
+  readonly link: CheckLink | null;
+}
+
+export type CheckState = "pending" | "success" | "failure";
+
+export type CheckSummary = string;
+
+/** Whatever Prestage states, or another team to it. `detail-type` tells which. */
 export type PrestageEvent =
   | PullRequestOpened
   | PullRequestUpdated
@@ -1268,4 +1315,5 @@ export type PrestageEvent =
   | RuntimeRemoved
   | DomainPointed
   | DomainReleased
-  | DomainFailed;
+  | DomainFailed
+  | CheckReported;

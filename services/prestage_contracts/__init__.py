@@ -1,7 +1,7 @@
 """The events of Prestage as pydantic models: the published contract.
 
-`EVENTS` maps each event's name (its `detail-type`) to its model, in the order of the flow. `parse` makes one of them of
-what a rule delivers.
+`EVENTS` maps the name of each event that Prestage states (its `detail-type`) to its model, in the order of the flow;
+`REPORTS` those that other teams state. `parse` makes one of them of what a rule delivers.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ from prestage_contracts.ingress import (
 from prestage_contracts.janitor import EnvironmentExpired, PullRequestDrifted, RuntimeLost, RuntimeOrphaned
 from prestage_contracts.operators import DeployRequested, RetryRequested, StopRequested
 from prestage_contracts.parsing import MalformedEventError, Unknown, parsed
+from prestage_contracts.reports import CheckReported, Report
 from prestage_contracts.runtimes import RuntimeFailed, RuntimeReady, RuntimeRemoved, RuntimeRequested
 from prestage_contracts.vault import SecretsFailed, SecretsResolved
 
@@ -79,17 +80,23 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
+REPORTS: dict[str, type[Report]] = {report.name(): report for report in (CheckReported,)}
+"""What other teams state, each from sources of its own."""
+
+CONTRACT: dict[str, type[Event]] = {**EVENTS, **REPORTS}
+"""Both: whatever is published, by its name."""
+
 FORMER: tuple[type[Event], ...] = ()
 """The events as they were in major versions that are not stated any more: they are in archives, and can be read."""
 
-_MODELS = {(event.name(), event.major()): event for event in (*FORMER, *EVENTS.values())}
+_MODELS = {(event.name(), event.major()): event for event in (*FORMER, *CONTRACT.values())}
 
 
 def parse(event: Mapping[str, Any]) -> Event | Unknown:
     """The fact in `event`, a whole event as EventBridge delivers it: an instance of its class, told apart by `match`.
 
     Fields that the class does not know are passed over. An event with another name, major version or source than those
-    of this release is `Unknown`.
+    of this release is `Unknown`; a report may have any source that is not Prestage's.
 
     Raises:
         MalformedEventError: it is no event of EventBridge's, or it breaks the contract of the event that it says it is.
@@ -98,9 +105,12 @@ def parse(event: Mapping[str, Any]) -> Event | Unknown:
 
 
 __all__ = [
+    "CONTRACT",
     "EVENTS",
     "FORMER",
+    "REPORTS",
     "BranchPushed",
+    "CheckReported",
     "DeployRequested",
     "DeploymentFailed",
     "DeploymentReported",
@@ -127,6 +137,7 @@ __all__ = [
     "PullRequestDrifted",
     "PullRequestOpened",
     "PullRequestUpdated",
+    "Report",
     "RequestFailed",
     "RetryRequested",
     "RuntimeFailed",

@@ -86,6 +86,11 @@ class Event(Frozen):
         return cls.VERSION.split(".", 1)[0]
 
     @classmethod
+    def is_from(cls, source: str) -> bool:
+        """Whether it is `source` that states it."""
+        return source == cls.SOURCE
+
+    @classmethod
     def begin(cls, data: Data, *, cause: str, correlation_id: str, now: datetime, group: str) -> Self:
         """A fact that no other fact led to. `cause` identifies it: the same one states the same fact."""
         return cls(

@@ -50,9 +50,9 @@ def parsed(event: Mapping[str, Any], models: Mapping[tuple[str, str], type[Event
     """
     told = _validated(_Delivered, event, "")
     model = models.get((told.name, (told.version or "").split(".", 1)[0]))
-    if model and told.source == model.SOURCE:
+    if model and model.is_from(told.source):
         return _validated(model, told.detail, "detail.")
-    if told.version is None and (told.name, told.source) in {(each.name(), each.SOURCE) for each in models.values()}:
+    if told.version is None and any(each.name() == told.name and each.is_from(told.source) for each in models.values()):
         raise MalformedEventError("detail.metadata.version: Field required")
     return Unknown(name=told.name, source=told.source, version=told.version, detail=told.detail)
 

@@ -93,8 +93,8 @@ WRONG: dict[str, Callable[[Any, Any], Any]] = {
     "minItems": lambda value, least: value[: least - 1],
     "minLength": lambda value, least: value[: least - 1],
     "minimum": lambda _, limit: limit - 1,
-    "not": lambda value, _: f"{value}\n",
-    "pattern": lambda value, _: f" {value}",
+    "not": lambda value, refused: f"{value}\n" if "$ref" in refused else f"prestage.{value}",
+    "pattern": lambda value, _: f"\t{value}",
     "type": lambda _, name: WRONG_TYPE[name],
 }
 

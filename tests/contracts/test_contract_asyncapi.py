@@ -16,7 +16,7 @@ from prestage.contract_files import ROOT
 from prestage.contract_flow import may_follow
 from prestage.contract_schema import published
 from prestage.stage.template import load
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 from tests.contracts.constraints import at, changed
 from tests.contracts.test_published_schemas import paths
 
@@ -38,14 +38,14 @@ def operations(said: Any) -> dict[str, list[str]]:
 
 
 def test_every_event_is_a_message_of_the_bus() -> None:
-    assert list(DOCUMENT["channels"]["bus"]["messages"]) == list(EVENTS)
-    assert list(DOCUMENT["components"]["messages"]) == list(EVENTS)
+    assert list(DOCUMENT["channels"]["bus"]["messages"]) == list(CONTRACT)
+    assert list(DOCUMENT["components"]["messages"]) == list(CONTRACT)
 
 
-@pytest.mark.parametrize("name", list(EVENTS))
+@pytest.mark.parametrize("name", list(CONTRACT))
 def test_a_message_is_told_by_its_docstring_its_example_and_what_may_follow(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name]
-    assert message["description"] == EVENTS[name].__doc__
+    assert message["description"] == CONTRACT[name].__doc__
     assert message["examples"] == [{"name": name, "payload": delivered(EXAMPLES[name])}]
     assert message["x-may-follow"] == list(may_follow(name))
     [where] = message["x-stated-by"]
@@ -70,11 +70,11 @@ def test_a_new_rule_shows_up_as_a_reaction() -> None:
 
 
 @given(
-    st.sampled_from([(name, path) for name in EVENTS for path in paths(delivered(EXAMPLES[name])) if path]),
+    st.sampled_from([(name, path) for name in CONTRACT for path in paths(delivered(EXAMPLES[name])) if path]),
     st.none() | st.booleans() | st.integers() | st.text() | st.just([]) | st.just({}),
 )
 def test_the_document_takes_what_the_published_schema_takes(place: tuple[str, Any], value: Any) -> None:
     name, path = place
     payload = changed(delivered(EXAMPLES[name]), path, lambda _: value)
-    assert validator(name).is_valid(payload) is Draft4Validator(published(EVENTS[name])).is_valid(payload)
+    assert validator(name).is_valid(payload) is Draft4Validator(published(CONTRACT[name])).is_valid(payload)
     assert at(payload, path) == value

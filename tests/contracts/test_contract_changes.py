@@ -8,9 +8,9 @@ import pytest
 
 from prestage.contract_changes import Change, changes
 from prestage.contract_schema import Schema, published
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 
-SCHEMA = published(EVENTS["EnvironmentFailed"])
+SCHEMA = published(CONTRACT["EnvironmentFailed"])
 ENVIRONMENT = "detail.data.environment"
 
 type Edit = Callable[[dict[str, Any]], object]
@@ -136,7 +136,7 @@ def test_what_means_the_same_is_no_change(edit: Edit) -> None:
 
 
 def test_a_change_inside_a_list_is_told() -> None:
-    before = published(EVENTS["SecretsResolved"])
+    before = published(CONTRACT["SecretsResolved"])
     after = copy.deepcopy(before)
     after["definitions"]["SecretName"]["pattern"] = "^[A-Z]+$"
     assert [change.path for change in changes(before, after)] == ["detail.data.names[]"]

@@ -8,7 +8,7 @@ from prestage.contract_examples import delivered, examples
 from prestage.contract_flow import may_follow
 from prestage.contract_story import instead, story
 from prestage.life_diagram import STATED
-from prestage_contracts import EVENTS, Event
+from prestage_contracts import CONTRACT, Event
 from prestage_contracts.envelope import identify
 from prestage_contracts.runtimes import RuntimeReadyData, RuntimeRequestedData
 from prestage_contracts.snapshot import AboutEnvironment, EnvironmentSnapshot
@@ -32,7 +32,7 @@ def path_to(event: Event | None) -> list[str]:
 
 
 def test_every_event_has_an_example_in_the_order_of_the_flow() -> None:
-    assert [(name, type(event)) for name, event in EXAMPLES.items()] == list(EVENTS.items())
+    assert [(name, type(event)) for name, event in EXAMPLES.items()] == list(CONTRACT.items())
 
 
 def test_examples_are_the_same_every_time() -> None:
@@ -53,7 +53,7 @@ def test_a_fact_that_no_fact_led_to_comes_from_outside() -> None:
 
 
 def test_every_fact_from_outside_is_told() -> None:
-    outside = {name for name in EVENTS if not any(name in may_follow(cause) for cause in EVENTS)}
+    outside = {name for name in CONTRACT if not any(name in may_follow(cause) for cause in CONTRACT)}
     assert {event.name() for event in FIRST} == outside
 
 

@@ -21,7 +21,7 @@ from prestage.contract_releases import (
     verdict,
     versions,
 )
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 
 KEY = ("EnvironmentReady", "1")
 
@@ -60,7 +60,7 @@ def test_what_was_just_released_has_not_changed(root: Path, capsys: pytest.Captu
 
 def test_a_release_keeps_every_schema_and_example(root: Path) -> None:
     assert released(root) == stated()
-    assert len(released_examples(root)) == len(EVENTS)
+    assert len(released_examples(root)) == len(CONTRACT)
 
 
 def test_a_breaking_change_is_told_and_fails(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

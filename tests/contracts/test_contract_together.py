@@ -7,7 +7,7 @@ import pytest
 from prestage.contract_schema import NotInDraft4Error, Schema
 from prestage.contract_together import together
 from prestage.contract_typescript import declarations, type_of
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
@@ -40,7 +40,7 @@ def test_what_refers_to_something_else_means_something_else() -> None:
 def test_every_event_has_a_type_and_is_told_apart_by_its_name() -> None:
     text = declarations()
     union = text.split("export type PrestageEvent =")[1]
-    for name in EVENTS:
+    for name in CONTRACT:
         assert f"export interface {name} {{\n" in text
         assert f'readonly "detail-type": "{name}";\n' in text
         assert f"  | {name}" in union

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from prestage.contract_examples import examples
-from prestage_contracts import EVENTS, EnvironmentCreated, SecretsFailed, SecretsResolved
+from prestage_contracts import CONTRACT, EnvironmentCreated, SecretsFailed, SecretsResolved
 from prestage_contracts.envelope import MAX_HOP, Event, identify
 
 CREATED = examples()["EnvironmentCreated"]
@@ -16,7 +16,7 @@ RESOLVED = examples()["SecretsResolved"]
 NOW = datetime(2026, 11, 1, 10, 0, 5, tzinfo=UTC)
 
 causes = st.text(max_size=40)
-names = st.sampled_from(sorted(EVENTS))
+names = st.sampled_from(sorted(CONTRACT))
 subjects = st.text(max_size=40)
 
 
@@ -34,8 +34,8 @@ class ResolvedInMajor(ResolvedInMinor):
 
 @given(cause=causes, name=names, subject=subjects)
 def test_the_same_step_states_the_same_fact(cause: str, name: str, subject: str) -> None:
-    told = identify(cause, EVENTS[name], subject)
-    assert told == identify(cause, EVENTS[name], subject)
+    told = identify(cause, CONTRACT[name], subject)
+    assert told == identify(cause, CONTRACT[name], subject)
     assert told.version == 5
 
 
@@ -48,7 +48,7 @@ def test_an_id_is_the_same_in_every_release() -> None:
 @given(one=st.tuples(causes, names, subjects), other=st.tuples(causes, names, subjects))
 def test_another_cause_name_or_subject_is_another_fact(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     assume(one != other)
-    assert identify(one[0], EVENTS[one[1]], one[2]) != identify(other[0], EVENTS[other[1]], other[2])
+    assert identify(one[0], CONTRACT[one[1]], one[2]) != identify(other[0], CONTRACT[other[1]], other[2])
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from prestage.contract_examples import delivered, examples
 from prestage.contract_files import ROOT
 from prestage.contract_releases import released_examples
-from prestage_contracts import EVENTS, Event, MalformedEventError, Unknown, parse
+from prestage_contracts import CONTRACT, CheckReported, Event, MalformedEventError, Unknown, parse
 from prestage_contracts.parsing import parsed
+from prestage_contracts.reports import CheckReportedData
 from tests.contracts.constraints import Path, at, changed
 from tests.contracts.test_published_schemas import paths
 
@@ -38,10 +39,10 @@ def crowded(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", list(EVENTS))
+@pytest.mark.parametrize("name", list(CONTRACT))
 def test_an_event_is_parsed_to_its_class(name: str) -> None:
     assert parse(EXAMPLES[name]) == examples()[name]
-    assert type(parse(EXAMPLES[name])) is EVENTS[name]
+    assert type(parse(EXAMPLES[name])) is CONTRACT[name]
 
 
 @pytest.mark.parametrize("path", list(RELEASED))
@@ -75,6 +76,8 @@ def test_another_major_version_is_unknown(path: str, version: str) -> None:
     [
         {"detail-type": "EnvironmentMoved"},
         {"source": "another.team"},
+        {**EXAMPLES["CheckReported"], "source": "prestage.checks"},
+        {**EXAMPLES["CheckReported"], "source": "prestage."},
         {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "a"}}},
         {"source": "prestage.later", "detail": {}},
     ],
@@ -123,7 +126,7 @@ def test_whatever_comes_is_an_event_unknown_or_malformed(event: Any) -> None:
     assert isinstance(outcome(event), Unknown | MalformedEventError)
 
 
-@given(st.sampled_from([(name, path) for name in EVENTS for path in paths(EXAMPLES[name]) if path]), JSON)
+@given(st.sampled_from([(name, path) for name in CONTRACT for path in paths(EXAMPLES[name]) if path]), JSON)
 def test_an_event_with_anything_in_one_place_is_an_event_unknown_or_malformed(
     place: tuple[str, Path], value: Any
 ) -> None:
@@ -142,8 +145,42 @@ class Moved(Event):
 
 def test_a_former_major_version_is_read_beside_the_one_that_is_stated() -> None:
     models: dict[tuple[str, str], type[Event]] = {
-        ("EnvironmentReady", "1"): EVENTS["EnvironmentReady"],
+        ("EnvironmentReady", "1"): CONTRACT["EnvironmentReady"],
         ("EnvironmentReady", "2"): Moved,
     }
-    assert type(parsed(READY, models)) is EVENTS["EnvironmentReady"]
+    assert type(parsed(READY, models)) is CONTRACT["EnvironmentReady"]
     assert type(parsed(changed(READY, VERSION, lambda _: "2.3"), models)) is Moved
+
+
+@pytest.mark.parametrize("source", ["acme.quality", "com.example", "prestage", "prestages.team"])
+def test_a_report_is_read_whichever_team_states_it(source: str) -> None:
+    found = parse({**EXAMPLES["CheckReported"], "source": source})
+    assert found == examples()["CheckReported"]
+
+
+@given(st.sampled_from(["state", "summary", "link", "name", "generation"]))
+def test_each_different_report_of_one_cause_is_a_fact_of_its_own(field: str) -> None:
+    other = {"state": "failure", "summary": "1 failed", "link": None, "name": "smoke", "generation": 2}[field]
+    event = examples()["CheckReported"]
+    again = CheckReportedData.model_validate({**event.data.model_dump(), field: other})
+    cause = examples()["EnvironmentReady"].metadata
+    stated = [CheckReported.state(data, cause=cause, now=cause.occurred_at) for data in (event.data, event.data, again)]
+    assert len({one.metadata.event_id for one in stated}) == 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://quality.example/",
+        "javascript:alert(1)",
+        "https://github.com@evil.example/",
+        "https://quality.example/<b>",
+        "https://quality.example/a b",
+        "https://quality.example/\u202egnp",
+        "https://quality.example/[a](b)",
+        "https://",
+    ],
+)
+def test_a_link_that_is_not_plainly_one_is_malformed(link: str) -> None:
+    with pytest.raises(MalformedEventError, match="link"):
+        parse(changed(EXAMPLES["CheckReported"], ("detail", "data", "link"), lambda _: link))

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from prestage.contract_examples import delivered, examples
 from prestage.contract_schema import Schema, published
-from prestage_contracts import EVENTS, Event
+from prestage_contracts import CONTRACT, Event
 from tests.contracts.constraints import Path, at, changed
 
 EXAMPLES = examples()
 ENVELOPES = {name: delivered(event) for name, event in EXAMPLES.items()}
-VALIDATORS = {name: Draft4Validator(published(event)) for name, event in EVENTS.items()}
+VALIDATORS = {name: Draft4Validator(published(event)) for name, event in CONTRACT.items()}
 
 patient = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
@@ -82,7 +82,7 @@ def leaves(value: Any, path: Path = ()) -> list[Path]:
 
 def read(name: str, detail: Any) -> Event | None:
     try:
-        return EVENTS[name].model_validate(detail)
+        return CONTRACT[name].model_validate(detail)
     except ValidationError:
         return None
 
@@ -91,17 +91,17 @@ def around(event: Event) -> Any:
     return {**ENVELOPES[event.name()], "detail": json.loads(event.model_dump_json())}
 
 
-@pytest.mark.parametrize("name", list(EVENTS))
+@pytest.mark.parametrize("name", list(CONTRACT))
 def test_what_a_model_states_keeps_to_the_published_schema(name: str) -> None:
     @patient
-    @given(details(EVENTS[name]))
+    @given(details(CONTRACT[name]))
     def every(detail: Any) -> None:
-        VALIDATORS[name].validate(around(EVENTS[name].model_validate(detail)))
+        VALIDATORS[name].validate(around(CONTRACT[name].model_validate(detail)))
 
     every()
 
 
-@pytest.mark.parametrize("name", list(EVENTS))
+@pytest.mark.parametrize("name", list(CONTRACT))
 def test_schema_and_model_agree_on_a_payload_with_one_value_changed(name: str) -> None:
     example = json.loads(EXAMPLES[name].model_dump_json())
     # A model reads other versions of its event; a schema is of one.

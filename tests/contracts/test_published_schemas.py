@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from prestage.contract_examples import delivered, examples
 from prestage.contract_schema import DRAFT, published
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 from prestage_contracts.snapshot import FullName, Url
 from tests.contracts.constraints import (
     Constraint,
@@ -23,11 +23,11 @@ from tests.contracts.constraints import (
     resolve,
 )
 
-SCHEMAS = {name: published(event) for name, event in EVENTS.items()}
+SCHEMAS = {name: published(event) for name, event in CONTRACT.items()}
 EXAMPLES = {name: delivered(example) for name, example in examples().items()}
 
 LINE_BREAKS = ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029")
-NAMES = list(EVENTS)
+NAMES = list(CONTRACT)
 CONSTRAINTS = {name: list(constraints(SCHEMAS[name], SCHEMAS[name])) for name in NAMES}
 
 NULLABLE = [(name, path) for name in NAMES for path in nullables(SCHEMAS[name], SCHEMAS[name])]
@@ -56,7 +56,7 @@ def accepted(name: str, payload: Any) -> bool:
 
 def parsed(name: str, payload: Any) -> bool:
     try:
-        EVENTS[name].model_validate(payload["detail"])
+        CONTRACT[name].model_validate(payload["detail"])
     except ValidationError:
         return False
     return True
@@ -73,7 +73,7 @@ def test_a_schema_is_draft_4(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_keeps_to_the_schema_and_to_the_model(name: str) -> None:
     assert refusals(SCHEMAS[name], EXAMPLES[name]) == set()
-    event = EVENTS[name].model_validate(EXAMPLES[name]["detail"])
+    event = CONTRACT[name].model_validate(EXAMPLES[name]["detail"])
     assert event == examples()[name]
 
 
@@ -93,14 +93,14 @@ def test_the_model_refuses_what_breaks_a_constraint(name: str) -> None:
         if constraint.path[:1] == ("detail",):
             wrong = breaking(constraint, PAYLOADS[name])
             with pytest.raises(ValidationError) as raised:
-                EVENTS[name].model_validate(wrong["detail"])
+                CONTRACT[name].model_validate(wrong["detail"])
             inside = constraint.path[1:]
             assert all(error["loc"][: len(inside)] == inside for error in raised.value.errors()), str(constraint)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_constraint_of_a_model_is_published(name: str) -> None:
-    model = EVENTS[name].model_json_schema(mode="serialization")
+    model = CONTRACT[name].model_json_schema(mode="serialization")
     assert len(list(constraints(model, model))) > 10
     kept = {limit(constraint, ("detail",)) for constraint in constraints(model, model)}
     assert kept <= {limit(constraint) for constraint in CONSTRAINTS[name]}

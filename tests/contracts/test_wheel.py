@@ -12,7 +12,7 @@ import pytest
 
 from prestage.contract_files import ROOT, wheel_version
 from prestage.contract_releases import released_examples
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT
 
 UV = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 
@@ -63,7 +63,7 @@ def test_the_wheel_parses_every_released_example_without_prestage(python: Path, 
         [python, "-I", "-c", READ], input=json.dumps(events), cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(ran.stdout) == [event["detail-type"] for event in events]
-    assert set(json.loads(ran.stdout)) <= EVENTS.keys()
+    assert set(json.loads(ran.stdout)) <= CONTRACT.keys()
 
 
 def test_the_wheel_has_the_contract_and_its_types_and_nothing_else(wheel: Path) -> None:
