@@ -10,7 +10,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 from rich.console import Console
 
-from prestage import cli_apps, cli_certificates, cli_dead_letters, cli_environments, cli_events, cli_users, cli_values
+from prestage import (
+    cli_apps,
+    cli_certificates,
+    cli_dead_letters,
+    cli_environments,
+    cli_events,
+    cli_subscribers,
+    cli_users,
+    cli_values,
+)
+from prestage.bus_policy import SubscriberRefusedError
 from prestage.certificate_files import CertificateRefusedError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
@@ -64,6 +74,7 @@ EXPECTED = (
     NotStatedError,
     SecretUnreadableError,
     SecretsTooLargeError,
+    SubscriberRefusedError,
     UnknownAppError,
     UnknownEnvironmentError,
     UnknownStoryError,
@@ -87,6 +98,7 @@ app.add_typer(cli_certificates.app, name="certificates")
 app.add_typer(cli_dead_letters.app, name="dead-letters")
 app.add_typer(cli_environments.app, name="environments")
 app.add_typer(cli_events.app, name="events")
+app.add_typer(cli_subscribers.app, name="subscribers")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")

@@ -25,6 +25,7 @@ from github_app.client import (
     GitHubUnavailableError,
     build_http,
 )
+from prestage.bus_policy import BusPolicy
 from prestage.dead_letters import DeadLetters
 from prestage.references import Reading, find_app, is_called, no_app, readings
 from prestage.replays import replay
@@ -187,6 +188,21 @@ class Stack:
     def dead_letters(self) -> DeadLetters:
         """What its reactions could not do."""
         return DeadLetters(self._client("sqs"), self._outputs)
+
+    @cached_property
+    def bus_policy(self) -> BusPolicy:
+        """Who of other accounts may subscribe to its bus."""
+        return BusPolicy(self._client("events"), self._outputs)
+
+    @property
+    def bus_arn(self) -> str:
+        """The bus's ARN, by which other accounts name it."""
+        return self._outputs["BusArn"]
+
+    @property
+    def bus_name(self) -> str:
+        """The bus's name, by which its own account does."""
+        return self._outputs["BusName"]
 
     @cached_property
     def caller(self) -> str:

@@ -12,8 +12,10 @@ from uuid import uuid4
 
 from choreography.clock import Clock, utc_now
 from prestage.stage.bus_entries import Entry, EntryError, Fault, Faults, RefusedError, check_request, detail_of
+from prestage.stage.bus_policy import BusPolicy, account_of
 from prestage.stage.deployment import Archive, Rule, Target
 from prestage.stage.event_pattern import EventPattern, PatternError, compile_pattern
+from prestage.stage.roles import Wish
 
 MAX_TARGETS = 5
 """Of one rule (EventBridge's limit)."""
@@ -91,6 +93,7 @@ class Bus:
         self._may_publish = may_publish
         self._violation = violation
         self._clock = clock
+        self.policy = BusPolicy()
         self._lock = threading.RLock()
         self._rules: dict[str, tuple[Rule, EventPattern]] = {}
         self._archives: dict[str, tuple[Archive, EventPattern | None, list[_Taken]]] = {}
@@ -124,7 +127,7 @@ class Bus:
         Raises:
             RefusedError: it is for another bus, its pattern is not good, or a target is not.
         """
-        self._check_bus(rule.bus, rule.name)
+        self.check_name(rule.bus, rule.name)
         if len(rule.targets) > MAX_TARGETS:
             raise RefusedError("LimitExceededException", f"rule {rule.name} has more than {MAX_TARGETS} targets")
         for target in rule.targets:
@@ -134,13 +137,33 @@ class Bus:
         with self._lock:
             self._rules[rule.name] = (rule, pattern)
 
+    def rule(self, name: str) -> Rule | None:
+        """The rule of that name, None if there is none."""
+        with self._lock:
+            return self._rules[name][0] if name in self._rules else None
+
+    def remove_rule(self, name: str) -> None:
+        """Remove the rule of that name, if there is one."""
+        with self._lock:
+            self._rules.pop(name, None)
+
+    def check_name(self, name: str | None, what: str = "the request") -> None:
+        """See that something is for this bus.
+
+        Raises:
+            RefusedError: it is for another one.
+        """
+        if name not in {self.name, self.arn}:
+            told = f"{what} is for the bus {name or 'default'}, this one is {self.name}"
+            raise RefusedError("ResourceNotFoundException", told)
+
     def put_archive(self, archive: Archive) -> None:
         """Add an archive, or replace the one of that name with an empty one.
 
         Raises:
             RefusedError: it is for another bus, or its pattern is not good.
         """
-        self._check_bus(archive.bus, archive.name)
+        self.check_name(archive.bus, archive.name)
         pattern = None if archive.pattern is None else _compiled(archive.pattern, archive.name)
         with self._lock:
             self._archives[archive.name] = (archive, pattern, [])
@@ -197,7 +220,7 @@ class Bus:
         """
         check_request(entries)
         fault = self._failures.next(entries)
-        if fault and not fault.partly and not fault.after_effect:
+        if fault and not (fault.partly or fault.after_effect):
             raise RefusedError(fault.code, "planted by the stage")
         with self._lock:
             taken = [self._take(entry, access_key_id, fault) for entry in entries]
@@ -229,10 +252,9 @@ class Bus:
         Raises:
             RefusedError: there is no such archive or rule, or the name was used.
         """
-        name = name or f"replay-{uuid4()}"
         with self._lock:
             kept = self._kept(archive)
-            self._check_replay(name, rule_arns)
+            self._check_replay(name := name or f"replay-{uuid4()}", rule_arns)
             self._replays.add(name)
         chosen = [taken for taken in kept if start <= taken.at <= end]
         for taken in chosen:
@@ -248,17 +270,14 @@ class Bus:
         with self._lock:
             return len(self._kept(archive))
 
-    def _check_bus(self, bus: str, what: str) -> None:
-        if bus not in {self.name, self.arn}:
-            raise RefusedError("ResourceNotFoundException", f"{what} is for the bus {bus}, this one is {self.name}")
-
     def _take(self, entry: Entry, access_key_id: str, fault: Fault | None) -> tuple[_Taken | None, Result]:
         fails = fault is not None and fault.partly and fault.is_for(entry)
         failure = _failure(fault.code, "planted by the stage") if fault and fails else None
         if fault and failure and not fault.after_effect:
             return None, failure
         try:
-            taken = self._publish(entry, self._check(entry, access_key_id))
+            detail = self._check(entry, access_key_id)
+            taken = self._publish(entry, detail, account_of(access_key_id, self.account))
         except EntryError as error:
             return None, _failure(error.code, str(error))
         return taken, failure or {"EventId": taken.event["id"]}
@@ -269,19 +288,27 @@ class Bus:
             logger.warning("an event for another bus: %s", bus)
             raise EntryError("InvalidArgument", f"there is no bus {bus} here: AWS would drop the event in silence")
         detail = detail_of(entry)
-        if not self._may_publish(access_key_id, entry["Source"]):
+        if not self._lets(access_key_id, entry):
             logger.warning("an event whose source is not its publisher's: %s", entry["Source"])
             raise EntryError("NotAuthorizedForSourceException", "Not authorized for the source")
         return detail
 
-    def _publish(self, entry: Entry, detail: Mapping[str, Any]) -> _Taken:
+    def _lets(self, access_key_id: str, entry: Entry) -> bool:
+        """Whether who publishes may: those of another account only what the bus's policy lets them."""
+        account = account_of(access_key_id, self.account)
+        context = {"events:source": [entry["Source"]], "events:detail-type": [entry["DetailType"]]}
+        wish = Wish("events:PutEvents", self.arn, context)
+        invited = account == self.account or self.policy.allows(account, wish)
+        return invited and self._may_publish(access_key_id, entry["Source"])
+
+    def _publish(self, entry: Entry, detail: Mapping[str, Any], account: str) -> _Taken:
         at = entry.get("Time") or self._clock()
         event = {
             "version": "0",
             "id": str(uuid4()),
             "detail-type": entry["DetailType"],
             "source": entry["Source"],
-            "account": self.account,
+            "account": account,
             "time": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "region": self.region,
             "resources": list(entry.get("Resources") or []),

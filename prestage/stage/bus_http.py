@@ -12,13 +12,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic import AwareDatetime, Field, ValidationError
 from werkzeug.wrappers import Request, Response
 
 from prestage.stage.bus import Bus
 from prestage.stage.bus_entries import RefusedError
-from prestage.stage.deployment import Rule
+from prestage.stage.bus_rules import Asked, RuleOperations
 from prestage.stage.event_pattern import PatternError, compile_pattern
 
 if TYPE_CHECKING:
@@ -33,13 +32,7 @@ _STATUS = {"InternalFailure": HTTPStatus.INTERNAL_SERVER_ERROR, "MissingAuthenti
 logger = logging.getLogger(__name__)
 
 
-class _Asked(BaseModel):
-    """What an operation is asked with. What it does not know is left alone, as EventBridge does."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
-
-
-class _Entry(_Asked):
+class _Entry(Asked):
     source: str | None = None
     detail_type: str | None = None
     detail: str | None = None
@@ -48,24 +41,21 @@ class _Entry(_Asked):
     time: AwareDatetime | None = None
 
 
-class _PutEvents(_Asked):
+class _PutEvents(Asked):
     entries: list[_Entry]
 
 
-class _NamedBus(_Asked):
+class _NamedBus(Asked):
     name: str | None = None
 
 
-class _OnBus(_Asked):
+class _PutPermission(Asked):
     event_bus_name: str | None = None
+    policy: str
 
 
-class _OfRule(_OnBus):
-    rule: str
-
-
-class _Replay(_Asked):
-    class Destination(_Asked):
+class _Replay(Asked):
+    class Destination(Asked):
         arn: str
         filter_arns: list[str] = Field(default_factory=list)
 
@@ -76,13 +66,13 @@ class _Replay(_Asked):
     destination: Destination
 
 
-class _TestPattern(_Asked):
+class _TestPattern(Asked):
     event_pattern: str
     event: str
 
 
 def application(bus: Bus) -> "WSGIApplication":
-    """The bus's API, at every path: PutEvents, StartReplay, TestEventPattern, and some that only tell what there is."""
+    """The bus's API, at every path: PutEvents, StartReplay, TestEventPattern, those of rules, and some more."""
     operations = _Operations(bus)
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -102,9 +92,9 @@ class _Operations:
             "TestEventPattern": self._test_event_pattern,
             "DescribeEventBus": self._describe_event_bus,
             "ListEventBuses": self._list_event_buses,
-            "ListRules": self._list_rules,
-            "ListTargetsByRule": self._list_targets_by_rule,
+            "PutPermission": self._put_permission,
             "ListArchives": self._list_archives,
+            **RuleOperations(bus).by_name,
         }
 
     def _put_events(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
@@ -114,7 +104,7 @@ class _Operations:
 
     def _start_replay(self, asked: Any, _access_key_id: str) -> Mapping[str, Any]:
         replay = _Replay.model_validate(asked)
-        self._on_this_bus(replay.destination.arn)
+        self._bus.check_name(replay.destination.arn)
         self._bus.replay(
             replay.event_source_arn,
             replay.event_start_time,
@@ -137,23 +127,17 @@ class _Operations:
             raise RefusedError("InvalidEventPatternException", str(error)) from error
 
     def _describe_event_bus(self, asked: Any, _access_key_id: str) -> Mapping[str, Any]:
-        self._on_this_bus(_NamedBus.model_validate(asked).name)
+        self._bus.check_name(_NamedBus.model_validate(asked).name)
         return self._bus_itself()
 
     def _list_event_buses(self, _asked: Any, _access_key_id: str) -> Mapping[str, Any]:
         return {"EventBuses": [self._bus_itself()]}
 
-    def _list_rules(self, asked: Any, _access_key_id: str) -> Mapping[str, Any]:
-        self._on_this_bus(_OnBus.model_validate(asked).event_bus_name)
-        return {"Rules": [_told(rule) for rule in self._bus.rules]}
-
-    def _list_targets_by_rule(self, asked: Any, _access_key_id: str) -> Mapping[str, Any]:
-        wanted = _OfRule.model_validate(asked)
-        self._on_this_bus(wanted.event_bus_name)
-        for rule in self._bus.rules:
-            if rule.name == wanted.rule:
-                return {"Targets": _targets(rule)}
-        raise RefusedError("ResourceNotFoundException", f"there is no rule {wanted.rule}")
+    def _put_permission(self, asked: Any, _access_key_id: str) -> Mapping[str, Any]:
+        wanted = _PutPermission.model_validate(asked)
+        self._bus.check_name(wanted.event_bus_name)
+        self._bus.policy.replace(wanted.policy)
+        return {}
 
     def _list_archives(self, _asked: Any, _access_key_id: str) -> Mapping[str, Any]:
         archives = [
@@ -168,32 +152,8 @@ class _Operations:
         ]
         return {"Archives": archives}
 
-    def _on_this_bus(self, name: str | None) -> None:
-        if name not in {self._bus.name, self._bus.arn}:
-            message = f"there is no bus {name or 'default'} here, only {self._bus.name}"
-            raise RefusedError("ResourceNotFoundException", message)
-
     def _bus_itself(self) -> Mapping[str, str]:
-        return {"Name": self._bus.name, "Arn": self._bus.arn}
-
-
-def _told(rule: Rule) -> Mapping[str, str]:
-    return {
-        "Name": rule.name,
-        "Arn": rule.arn,
-        "EventBusName": rule.bus,
-        "EventPattern": json.dumps(rule.pattern),
-        "State": "ENABLED" if rule.enabled else "DISABLED",
-    }
-
-
-def _targets(rule: Rule) -> list[Mapping[str, Any]]:
-    return [
-        {"Id": str(number), "Arn": target.arn}
-        | ({"SqsParameters": {"MessageGroupId": target.message_group}} if target.message_group else {})
-        | ({"DeadLetterConfig": {"Arn": target.dead_letter_arn}} if target.dead_letter_arn else {})
-        for number, target in enumerate(rule.targets)
-    ]
+        return {"Name": self._bus.name, "Arn": self._bus.arn, "Policy": self._bus.policy.text}
 
 
 # ---- The protocol

@@ -51,7 +51,7 @@ class Role:
     """
 
     def __init__(self, name: str, statements: Iterable[Mapping[str, Any]]) -> None:
-        self._statements = [_Statement.of(name, statement) for statement in statements]
+        self._statements = [Statement.of(name, statement) for statement in statements]
 
     def allows(self, wish: Wish) -> bool:
         """Whether it lets that be done."""
@@ -59,13 +59,20 @@ class Role:
 
 
 @dataclass(frozen=True)
-class _Statement:
+class Statement:
+    """A statement that allows something."""
+
     actions: frozenset[str]
     resources: frozenset[str]
     conditions: tuple[_Condition, ...]
 
     @classmethod
-    def of(cls, role: str, statement: Mapping[str, Any]) -> "_Statement":
+    def of(cls, role: str, statement: Mapping[str, Any]) -> "Statement":
+        """It as policies write it.
+
+        Raises:
+            TemplateError: there is something in it that is not known here.
+        """
         unknown = statement.keys() - {"Effect", "Action", "Resource", "Condition"}
         operators = statement.get("Condition", {})
         unknown |= {operator for operator in operators if operator not in _OPERATORS}
@@ -80,6 +87,7 @@ class _Statement:
         return cls(frozenset(listed(statement["Action"])), frozenset(listed(statement["Resource"])), tuple(conditions))
 
     def allows(self, wish: Wish) -> bool:
+        """Whether it lets that be done."""
         about = wish.action in self.actions and any(_like(resource, wish.resource) for resource in self.resources)
         return about and all(holds(wish.context) for holds in self.conditions)
 
@@ -110,6 +118,10 @@ def _equals(key: str, wanted: Sequence[str]) -> _Condition:
     return lambda context: any(value in wanted for value in context.get(key, ()))
 
 
+def _equals_if_there(key: str, wanted: Sequence[str]) -> _Condition:
+    return lambda context: key not in context or _equals(key, wanted)(context)
+
+
 def _null(key: str, wanted: Sequence[str]) -> _Condition:
     return lambda context: (key not in context) == (wanted == ["true"])
 
@@ -119,6 +131,7 @@ _OPERATORS: Mapping[str, Callable[[str, Sequence[str]], _Condition]] = {
     "ForAllValues:StringLike": _all_like,
     "Null": _null,
     "StringEquals": _equals,
+    "StringEqualsIfExists": _equals_if_there,
 }
 
 

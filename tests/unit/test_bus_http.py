@@ -188,7 +188,7 @@ def test_another_bus_and_another_rule_are_not_found(served: Served) -> None:
 
 def test_an_operation_that_is_not_there_says_which_are(served: Served) -> None:
     with pytest.raises(ClientError, match="PutEvents") as refused:
-        served.client().put_permission(EventBusName="prestage", Action="events:PutEvents")
+        served.client().create_event_bus(Name="another")
     assert refused.value.response["Error"]["Code"] == "UnknownOperationException"
 
 
