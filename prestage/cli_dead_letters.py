@@ -7,10 +7,9 @@ import typer
 
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.cli_output import printable, show_rows
-from prestage.cli_story import clock_time, gist_of
+from prestage.cli_story import about, clock_time, gist_of
 from prestage.dead_letters import DeadLetter, DeadLetters, pretty
 from prestage.stack import Stack
-from prestage_contracts.snapshot import AboutEnvironment
 
 app = typer.Typer(help="What could not be done, why, and doing it again.", no_args_is_help=True)
 
@@ -131,11 +130,4 @@ def _says(letter: DeadLetter) -> str:
 
 
 def _about(letter: DeadLetter) -> str:
-    """The environment or the repository that it is about, as people name it."""
-    data = letter.fact.data if letter.fact else None
-    if isinstance(data, AboutEnvironment):
-        one = data.environment
-        of = f"#{one.pull_request.number}" if one.pull_request else f"@{one.branch}"
-        return f"{one.repository.full_name}:{one.app_name}{of}"
-    repository = getattr(data, "repository", None)
-    return str(getattr(repository, "full_name", "-"))
+    return about(letter.fact) if letter.fact else "-"

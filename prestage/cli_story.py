@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from prestage.cli_output import show_rows
 from prestage_contracts import EVENTS, Event
 from prestage_contracts.envelope import Reason
+from prestage_contracts.snapshot import AboutEnvironment
 from records.journal import Entry
 
 _SHORT_SHA = 7
@@ -75,6 +76,17 @@ def gist(entry: Entry) -> str:
 def gist_of(event: Event) -> str:
     """What a fact says that its name does not."""
     return _said(event.name(), event.data)
+
+
+def about(event: Event) -> str:
+    """The environment or the repository that a fact is about, as people name it."""
+    data = event.data
+    if isinstance(data, AboutEnvironment):
+        one = data.environment
+        of = f"#{one.pull_request.number}" if one.pull_request else f"@{one.branch}"
+        return f"{one.repository.full_name}:{one.app_name}{of}"
+    repository = getattr(data, "repository", None)
+    return str(getattr(repository, "full_name", "-"))
 
 
 def _said(name: str, data: Any) -> str:

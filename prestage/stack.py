@@ -29,6 +29,7 @@ from prestage.bus_policy import BusPolicy
 from prestage.dead_letters import DeadLetters
 from prestage.references import Reading, find_app, is_called, no_app, readings
 from prestage.replays import replay
+from prestage.tail import Tail, Wanted
 from prestage_contracts.envelope import Data, Event
 from prestage_contracts.snapshot import Repository
 from records.apps import App, Apps
@@ -262,6 +263,10 @@ class Stack:
     def replay(self, subscriber: str, start: datetime, end: datetime) -> str:
         """Have what was archived delivered again, by one subscriber's rule alone; see `replays.replay`."""
         return replay(self._client("events"), self._outputs, subscriber, start, end)
+
+    def tail(self, wanted: Wanted) -> Tail:
+        """Its facts as they are stated."""
+        return Tail(self._client("events"), self._client("sqs"), self._outputs, wanted, self.clock)
 
     def environment(self, said: str) -> Environment:
         """The environment by its id, its address, `APP#NUMBER`, `APP@BRANCH`, or `APP` alone for production.

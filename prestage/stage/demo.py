@@ -1,19 +1,17 @@
 """`prestage demo`: the life of a preview from a signed webhook on, every fact shown as it is stated."""
 
 import secrets
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import httpx
 from rich.console import Console
 from rich.text import Text
 from yaml import YAMLError
 
+from prestage.ending import INTERRUPTED, disregard_signals, ending_on_signals
 from prestage.stack import GitHubLookUpError
 from prestage.stage.demo_life import GREETING, Life
 from prestage.stage.demo_story import DemoError
@@ -28,13 +26,8 @@ from records.users import User
 REPOSITORY = "octo-org/shop"
 OWNER = "shop-team"
 
-INTERRUPTED = 130
-"""The exit status of what Ctrl-C ended, as shells have it."""
-
 TROUBLE = (DemoError, GitError, GitHubLookUpError, InvocationError, OSError, httpx.HTTPError)
 """What can keep the demo from being shown: told without a trace."""
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(console: Console, *, template: Path, keep: bool) -> int:
@@ -45,7 +38,7 @@ def run(console: Console, *, template: Path, keep: bool) -> int:
             f"error: there is no {wanted}: say where Prestage's is with --template", style="red", markup=False
         )
         return 1
-    with _ending_on_signals():
+    with ending_on_signals():
         return _run(console, template, keep=keep)
 
 
@@ -60,7 +53,7 @@ def _run(console: Console, template: Path, *, keep: bool) -> int:
                 if keep and status == 0:
                     _keep(console, stage)
             finally:
-                _disregard_signals()
+                disregard_signals()
     except (TemplateError, YAMLError, OSError) as error:
         console.print(f"the stage can't be set up: {error}", style="red", markup=False, soft_wrap=True)
         return 1
@@ -152,26 +145,3 @@ def _keep(console: Console, stage: Stage) -> None:
     console.print("\n".join(ways_in(stage, environment)), markup=False, highlight=False, soft_wrap=True)
     console.print("\n[bold]Ctrl-C ends it.[/bold]")
     threading.Event().wait()
-
-
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """SIGTERM, or a terminal that is closed, ends the demo as Ctrl-C does, so that nothing is left behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        _disregard_signals()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _disregard_signals() -> None:
-    """Let nothing disturb the stage's going down."""
-    for number in _ENDING:
-        # Not SIG_IGN: Python complains of one that came and is not yet handled.
-        signal.signal(number, lambda _number, _frame: None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prestage.cli import main
-from prestage.stage import demo
+from prestage.ending import ending_on_signals
 from prestage.stage.sample import GitError, SampleRepository
 
 # ---- What can be in the way
@@ -47,9 +47,9 @@ def test_what_git_says_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_demo_once_and_does_not_disturb_its_tidying_up(number: signal.Signals) -> None:
+def test_a_signal_ends_a_command_once_and_does_not_disturb_its_tidying_up(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with demo._ending_on_signals():
+    with ending_on_signals():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
         for impatient in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
