@@ -54,6 +54,7 @@ _SAYS: Mapping[str, Callable[[Any], str]] = {
     "RuntimeOrphaned": lambda data: data.fly_app,
     "PrCommented": lambda data: f"{'a new comment' if data.created else 'comment'} {data.comment_id}",
     "DeploymentReported": lambda data: f"deployment {data.deployment_id}: {data.state}",
+    "CheckRecorded": lambda data: f"{data.check.name}: {data.check.state}",
     "DomainPointed": lambda data: f"{data.host} leads to {data.target}",
     "DomainReleased": lambda data: data.host,
 }

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from prestage_contracts.checks import Check, CheckRecordedData
 from prestage_contracts.dns import DomainPointedData
 from prestage_contracts.envelope import Reason
 from prestage_contracts.ingress import Head, PullRequestTold
@@ -149,6 +150,12 @@ def check(environment: EnvironmentSnapshot, state: CheckState, summary: str) -> 
         summary=summary,
         link="https://quality.acme.example/runs/48112",
     )
+
+
+def taken(environment: EnvironmentSnapshot, report: CheckReportedData) -> CheckRecordedData:
+    """That report, as Prestage took it."""
+    said = report.model_dump(include={"name", "state", "summary", "link"})
+    return CheckRecordedData(environment=environment, check=Check(**said, account=REPORTER[0]))
 
 
 def runtime(environment: EnvironmentSnapshot) -> Runtime:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prestage_contracts import (
     CONTRACT,
     BranchPushed,
+    CheckRecorded,
     CheckReported,
     DeploymentFailed,
     DeploymentReported,
@@ -76,6 +77,8 @@ _MAY_LEAD_TO: Mapping[type[Event], Events] = {
     EnvironmentClosed: (*_SHOWN, RuntimeRemoved, DomainReleased, DomainFailed),
     EnvironmentStopped: _SHOWN,
     PreviewSkipped: (PrCommented,),
+    CheckReported: (CheckRecorded,),
+    CheckRecorded: _SHOWN,
     SecretsResolved: (RuntimeRequested, RuntimeFailed),
     SecretsFailed: (EnvironmentFailed,),
     RuntimeRequested: (RuntimeReady, RuntimeFailed, DomainPointed, DomainFailed),

@@ -9,6 +9,7 @@ from prestage import contract_cast as cast
 from prestage.contract_cast import CANDIDATE, IDLE, OPENED_AT, PREVIEW, PRODUCTION, SHOP, at
 from prestage_contracts import (
     BranchPushed,
+    CheckRecorded,
     CheckReported,
     DeploymentFailed,
     DeploymentReported,
@@ -162,7 +163,10 @@ def _opened() -> Iterator[Event]:
 
 def _checked(ready: Event) -> Iterator[Event]:
     """Another team runs its tests against the preview."""
-    yield _after(ready, CheckReported, cast.check(PREVIEW, "success", "128 passed"), 94)
+    passed = cast.check(PREVIEW, "success", "128 passed")
+    reported = _after(ready, CheckReported, passed, 94)
+    yield reported
+    yield _after(reported, CheckRecorded, cast.taken(PREVIEW, passed), 1)
 
 
 def _pushed() -> Iterator[Event]:

@@ -696,6 +696,30 @@ export interface DeploymentFailed {
   };
 }
 
+/** Prestage took another team's report of a check. The pull request's comment shows it. */
+export interface CheckRecorded {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "CheckRecorded";
+  /** Whose fact it is. */
+  readonly source: "prestage.checks";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: CheckRecordedData;
+  };
+}
+
 /** The provider accepted the runtime for an environment's generation; it boots now. */
 export interface RuntimeRequested {
   /** EventBridge's version of this envelope. */
@@ -1206,6 +1230,31 @@ export interface DeploymentReportedData {
 
 export type DeploymentState = "in_progress" | "success" | "failure" | "inactive";
 
+export type AccountId = string;
+
+/** A check as it was reported, by the AWS account that its name belongs to. */
+export interface Check {
+  readonly name: CheckName;
+  readonly state: CheckState;
+  readonly summary: CheckSummary;
+  readonly link: CheckLink | null;
+  readonly account: AccountId;
+}
+
+export type CheckLink = string;
+
+export type CheckName = string;
+
+/** The environment, and how a check of its generation stands. */
+export interface CheckRecordedData {
+  readonly environment: EnvironmentSnapshot;
+  readonly check: Check;
+}
+
+export type CheckState = "pending" | "success" | "failure";
+
+export type CheckSummary = string;
+
 /** Where an environment runs. */
 export interface Runtime {
   readonly provider: "fly.io";
@@ -1255,10 +1304,6 @@ export interface DomainReleasedData {
   readonly host: HostName;
 }
 
-export type CheckLink = string;
-
-export type CheckName = string;
-
 /**
  * How a check of one generation of an environment stands.
  *
@@ -1273,10 +1318,6 @@ export interface CheckReportedData {
   readonly summary: CheckSummary;
   readonly link: CheckLink | null;
 }
-
-export type CheckState = "pending" | "success" | "failure";
-
-export type CheckSummary = string;
 
 /** Whatever Prestage states, or another team to it. `detail-type` tells which. */
 export type PrestageEvent =
@@ -1309,6 +1350,7 @@ export type PrestageEvent =
   | PrCommentFailed
   | DeploymentReported
   | DeploymentFailed
+  | CheckRecorded
   | RuntimeRequested
   | RuntimeReady
   | RuntimeFailed

@@ -66,7 +66,7 @@ class Bus:
 
     Args:
         name: of the bus.
-        account: AWS account.
+        account: AWS account. An access key whose id is an account's is another account's.
         region: AWS region.
         deliver: sends a message to a queue; if it raises, the event is a dead letter.
         may_publish: whether an access key may publish under a source.

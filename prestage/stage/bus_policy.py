@@ -4,6 +4,7 @@ Statements that deny are the stage's to know (`Stage`), which holds each source 
 """
 
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,13 +16,12 @@ from prestage.stage.template import TemplateError
 LONGEST = 10_240
 """Characters of a policy (EventBridge's quota)."""
 
-_FOREIGN = "account-"
-"""How an access key begins whose owner is of another account: its number follows."""
+_ACCOUNT = re.compile("[0-9]{12}")
 
 
 def account_of(access_key_id: str, own: str) -> str:
-    """The account that a request is from: the stage's own, unless the key is `account-<number>`."""
-    return access_key_id.removeprefix(_FOREIGN) if access_key_id.startswith(_FOREIGN) else own
+    """The account that a request is from: the stage's own, unless the key is an account's number."""
+    return access_key_id if _ACCOUNT.fullmatch(access_key_id) else own
 
 
 class BusPolicy:

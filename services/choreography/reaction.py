@@ -48,10 +48,11 @@ metrics = Metrics(namespace="Prestage")
 
 @dataclass(frozen=True)
 class Fact:
-    """What a step states."""
+    """What a step states. `group` is the message group it goes on in, the cause's where None."""
 
     event: type[Event]
     data: Data
+    group: str | None = None
 
 
 class RetryLaterError(Exception):
@@ -103,6 +104,15 @@ class Envelope(BaseModel):
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Received[E: Event]:
+    """A fact to react to, by which key it is remembered, and since when a deadline is counted."""
+
+    event: E
+    key: Key
+    since: datetime
+
+
 class _Unfinished(Exception):  # noqa: N818  # not an error: it tells the batch processor to keep the message
     """The message stays in the queue."""
 
@@ -143,7 +153,6 @@ class Reaction:
         jitter: Callable[[timedelta], timedelta] = lambda wait: wait * random.uniform(1, 1.25),  # noqa: S311  # not a secret
     ) -> None:
         self._name = name
-        self._takes = {(event.SOURCE, event.name()): event for event in steps}
         self._steps = steps
         self._memory = memory
         self._publisher = publisher
@@ -186,38 +195,52 @@ class Reaction:
         _count("FactsFinished")
 
     def _read(self, message: Message, lasting: timedelta) -> None:
+        received = self._received(message)
+        if received is None:
+            return
         try:
-            envelope = Envelope.model_validate_json(message.body)
-            kind = self._takes.get((envelope.source, envelope.detail_type))
-            event = kind.model_validate(envelope.detail) if kind else None
-        except ValidationError as error:
-            self._bury(message, _reason("malformed", f"{error.error_count()} fields are not as promised"))
-            return
-        if event is None:
-            told = f"{envelope.detail_type} of {envelope.source} does not lead to {self._name}: see the queue's rule"
-            self._bury(message, _reason("not_taken", told))
-            return
-        logger.set_correlation_id(event.metadata.correlation_id)
-        logger.append_keys(event_id=str(event.metadata.event_id), caused_by=event.name())
-        if event.metadata.hop >= MAX_HOP:
-            self._bury(message, _reason("loop", f"{MAX_HOP} facts lie between this one and its first cause"))
-            return
-        key = Key(self._name, envelope.account, envelope.source, str(event.metadata.event_id))
-        try:
-            self._react(message, event, key, lasting)
+            self._react(message, received, lasting)
         except HeldError as held:
             logger.info("somebody else is reacting to this fact")
             raise self._put_off(message, max(held.until - self._clock(), timedelta(0))) from None
 
-    def _react(self, message: Message, event: Event, key: Key, lasting: timedelta) -> None:
-        since = min(event.metadata.occurred_at, self._clock())
-        claim = self._memory.claim(key, lasting, since=since, sent_at=message.sent_at)
+    def _received(self, message: Message) -> Received[Any] | None:
+        """The fact in the message, None if it is not one to react to and what is to be done about that is done."""
+        try:
+            envelope = Envelope.model_validate_json(message.body)
+            kind = self._taken(envelope.detail_type, envelope.source)
+            event = kind.model_validate(envelope.detail) if kind else None
+        except ValidationError as error:
+            self._bury(message, _reason("malformed", f"{error.error_count()} fields are not as promised"))
+            return None
+        if event is None:
+            told = f"{envelope.detail_type} of {envelope.source} does not lead to {self._name}: see the queue's rule"
+            self._bury(message, _reason("not_taken", told))
+            return None
+        logger.set_correlation_id(event.metadata.correlation_id)
+        logger.append_keys(event_id=str(event.metadata.event_id), caused_by=event.name())
+        if event.metadata.hop >= MAX_HOP:
+            self._bury(message, _reason("loop", f"{MAX_HOP} facts lie between this one and its first cause"))
+            return None
+        key = Key(self._name, envelope.account, envelope.source, str(event.metadata.event_id))
+        return Received(event, key, min(event.metadata.occurred_at, self._clock()))
+
+    def _taken(self, name: str, source: str) -> type[Event] | None:
+        """The kind of fact that there is a step for."""
+        return next((kind for kind in self._steps if kind.name() == name and kind.is_from(source)), None)
+
+    def _step(self, event: Event) -> Step[Any]:
+        return self._steps[type(event)]
+
+    def _react(self, message: Message, received: Received[Any], lasting: timedelta) -> None:
+        event: Event = received.event
+        claim = self._memory.claim(received.key, lasting, since=received.since, sent_at=message.sent_at)
         if claim is None:
             logger.info("a copy of a fact already reacted to")
             return
         if claim.decided is None and claim.given_up is None:
             claim = self._conclude(message, event, claim)
-        claim = self._state(message, claim, self._steps[type(event)].deadline)
+        claim = self._state(message, claim, self._step(event).deadline)
         if claim.given_up:
             self._bury(message, claim.given_up.reason)
             self._memory.bury(claim)
@@ -243,18 +266,23 @@ class Reaction:
 
     def _decide(self, event: Event) -> Sequence[Statement]:
         try:
-            facts = self._steps[type(event)].do(event)
+            facts = self._step(event).do(event)
         except RefusedError as refused:
-            logger.warning("refused", reason=refused.reason.code, explanation=refused.reason.message)
-            facts = self._failed(event, refused.reason)
+            facts = self._refused(event, refused.reason)
         return [self._statement(fact, event) for fact in facts]
 
+    def _refused(self, event: Event, reason: Reason) -> Sequence[Fact]:
+        """What is stated where the step is refused."""
+        logger.warning("refused", reason=reason.code, explanation=reason.message)
+        return self._failed(event, reason)
+
     def _failed(self, event: Event, reason: Reason) -> Sequence[Fact]:
-        failed = self._steps[type(event)].failed(event, reason)
+        failed = self._step(event).failed(event, reason)
         return [] if failed is None else [failed]
 
     def _statement(self, fact: Fact, cause: Event) -> Statement:
-        return Statement.of(fact.event.state(fact.data, cause=cause.metadata, now=self._clock()))
+        metadata = cause.metadata.model_copy(update={"group": fact.group or cause.metadata.group})
+        return Statement.of(fact.event.state(fact.data, cause=metadata, now=self._clock()))
 
     def _state(self, message: Message, claim: Claim, deadline: timedelta) -> Claim:
         """State what is to be stated; gives the claim, given up if the bus has taken nothing for too long."""
@@ -272,7 +300,7 @@ class Reaction:
         return claim
 
     def _retry_later(self, message: Message, event: Event, claim: Claim, waiting: RetryLaterError) -> Claim:
-        left = self._left(claim, self._steps[type(event)].deadline)
+        left = self._left(claim, self._step(event).deadline)
         if left <= timedelta(0):
             return self._give_up(event, claim, _reason("gave_up", f"Gave up: {waiting.waiting_for}"))
         logger.info("waiting", waiting_for=waiting.waiting_for, seconds=waiting.after.total_seconds())

@@ -131,7 +131,7 @@ def memory() -> Memory:
     return Memory(table("MEMORY_TABLE"), utc_now)
 
 
-def reaction(name: str, steps: Mapping[type[Event], Step[Any]]) -> Reaction:
-    """A reaction on this function's own queue."""
+def reaction(name: str, steps: Mapping[type[Event], Step[Any]], kind: type[Reaction] = Reaction) -> Reaction:
+    """A reaction of that kind on this function's own queue."""
     queue = Queue(sqs(), setting("QUEUE_URL"), setting("DEAD_LETTER_QUEUE_URL"))
-    return Reaction(name, steps=steps, memory=memory(), publisher=publisher(), queue=queue, clock=utc_now)
+    return kind(name, steps=steps, memory=memory(), publisher=publisher(), queue=queue, clock=utc_now)

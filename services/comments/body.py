@@ -2,13 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, islice
 from urllib.parse import quote
 
-from comments.rows import Row
+from comments.rows import NO_CHECKS, Row
 from prestage_contracts.envelope import Reason
+from prestage_contracts.reports import CheckState
+from records.checks import EnvironmentChecks, KeptCheck
 from records.environments import Environment
 from records.skips import Skip
 
@@ -27,17 +29,22 @@ _IN_A_URL = ":/?#@!$&'*+,=%-._~"
 
 _TOP = f"{MARKER}\n### Preview\n"
 _HEAD = ("| App | Preview | Commit | Since |", "|---|---|---|---|")
+_CHECKED: Mapping[CheckState, str] = {"pending": "Pending", "success": "Passed", "failure": "Failed"}
 _NOTHING = "No app of this repository has a preview of this pull request."
 _FOOT = "An address answers as soon as its commit is built. It stays the same for as long as this pull request lives."
 
 
-def render(shown: Sequence[Row]) -> str:
-    """The comment's Markdown: a row for each app. It depends on what is given and on nothing else."""
+def render(shown: Sequence[Row], checks: Mapping[str, EnvironmentChecks] = NO_CHECKS) -> str:
+    """The comment's Markdown: a row for each app, and below it one for each check of its environment.
+
+    It depends on what is given and on nothing else.
+    """
     if not shown:
         return f"{_TOP}\n{_NOTHING}"
-    written = list(_fitting([_row(row) for row in shown]))
-    hidden = len(shown) - len(written)
+    lines = list(_fitting([_row(row) for row in shown]))
+    hidden = len(shown) - len(lines)
     more = [f"\nAnd {hidden} more."] if hidden else []
+    written = list(_with_checks(lines, shown, checks))
     foot = ["", _FOOT] if any(isinstance(row, Environment) and row.is_live for row in shown) else []
     return "\n".join([_TOP, *_HEAD, *written, *more, *foot])
 
@@ -46,6 +53,26 @@ def _fitting(lines: Sequence[str]) -> Iterator[str]:
     lengths = accumulate(len(line) + 1 for line in lines)
     fitting = (line for line, length in zip(lines, lengths, strict=True) if length <= MAX_CHARACTERS)
     return islice(fitting, MAX_ROWS)
+
+
+def _with_checks(lines: Sequence[str], shown: Sequence[Row], checks: Mapping[str, EnvironmentChecks]) -> Iterator[str]:
+    """The apps' lines, each with its checks' below it for which there is room: other teams' words displace none."""
+    left = MAX_CHARACTERS - sum(len(line) + 1 for line in lines)
+    for line, row in zip(lines, shown, strict=False):
+        yield line
+        found = checks.get(row.id) if isinstance(row, Environment) else None
+        for check in found.checks if found else ():
+            told = _check(check)
+            left -= len(told) + 1
+            if left >= 0:
+                yield told
+
+
+def _check(kept: KeptCheck) -> str:
+    check = kept.check
+    state = f"[{_CHECKED[check.state]}]({_url(check.link)})" if check.link else _CHECKED[check.state]
+    summary = f": {literal(check.summary, _LONGEST_REASON)}" if check.summary.strip() else ""
+    return f"| ↳ {literal(check.name)} | {state}{summary} | - | {_minute(kept.since)} |"
 
 
 def _row(row: Row) -> str:

@@ -1,6 +1,6 @@
-"""`Environment…` and `PreviewSkipped` → the pull request's one comment shows what is now: `PrCommented`."""
+"""`Environment…`, `PreviewSkipped`, `CheckRecorded` → the pull request's comment shows what is now: `PrCommented`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,14 +12,16 @@ from choreography import wiring
 from choreography.clock import utc_now
 from choreography.reaction import Fact, Reaction, Step
 from comments.body import render
-from comments.rows import Row, is_out_of_reach, is_worth_a_comment, rows
-from comments.sticky import Stickies, Sticky, show, show_skips
+from comments.rows import Row, checks_below, is_out_of_reach, is_worth_a_comment, rows
+from comments.sticky import Stickies, Sticky, show, show_checks, show_skips
 from comments.write import Writer
 from github_app.access import Place, access, credentials
+from prestage_contracts.checks import CheckRecorded
 from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentFailed
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged, PreviewSkipped
 from prestage_contracts.snapshot import EnvironmentProblem, Repository
+from records.checks import Checks, EnvironmentChecks
 from records.environments import Environments
 from records.pull_requests import PullRequests
 from records.skips import Skips
@@ -38,10 +40,11 @@ class RenderComment:
     environments: Environments
     skips: Skips
     pull_requests: PullRequests
+    checks: Checks
     stickies: Stickies
     writer: Callable[[], Writer]
 
-    def changed(self, event: EnvironmentChanged) -> Sequence[Fact]:
+    def changed(self, event: EnvironmentChanged | CheckRecorded) -> Sequence[Fact]:
         """Something about an environment is to be seen."""
         found = self.environments.get(event.data.environment.id)
         if found is None or found.pull_request is None:
@@ -62,41 +65,42 @@ class RenderComment:
             return []
         place = Place(pull_request.word.installation_id, pull_request.word.repository)
         sticky = self.stickies.get(repository_id, number)
-        if sticky.cause != cause and _is_due(sticky, self._now(repository_id, number)):
+        if sticky.cause != cause and _is_due(sticky, *self._now(repository_id, number)):
             sticky = self._write(place, number, cause)
         if sticky.cause != cause:
             logger.info("shown already, or nothing to show")
             return []
         return [_commented(place.repository, sticky)]
 
-    def _now(self, repository_id: int, number: int) -> list[Row]:
+    def _now(self, repository_id: int, number: int) -> tuple[list[Row], Mapping[str, EnvironmentChecks]]:
         environments = self.environments.list_by_pull_request(repository_id, number)
-        return rows(environments, self.skips.list_by_pull_request(repository_id, number))
+        now = rows(environments, self.skips.list_by_pull_request(repository_id, number))
+        return now, checks_below(now, self.checks)
 
     def _write(self, place: Place, number: int, cause: str) -> Sticky:
         """Write what is now and, as it may change meanwhile, look again."""
         sticky = self.stickies.claim(place.repository.id, number)
         try:
             for _ in range(MOST_WRITES):
-                now = self._now(place.repository.id, number)
-                if not _is_due(sticky, now):
+                now, checked = self._now(place.repository.id, number)
+                if not _is_due(sticky, now, checked):
                     break
                 create = is_worth_a_comment(now)
-                written = self.writer().write(place, number, render(now), sticky.comment_id, create=create)
+                written = self.writer().write(place, number, render(now, checked), sticky.comment_id, create=create)
                 if written is None:
                     break
                 told = {"comment_id": written.id, "url": written.html_url, "cause": cause}
                 # Of two attempts, the one whose answer or record was lost may have created it.
                 created = written.id != sticky.comment_id or (sticky.cause == cause and sticky.created)
-                shown = {"shown": show(now), "skipped": show_skips(now)}
+                shown = {"shown": show(now), "skipped": show_skips(now), "checked": show_checks(checked)}
                 sticky = sticky.model_copy(update={**told, **shown, "created": created})
         finally:
             self.stickies.release(sticky)
         return sticky
 
 
-def _is_due(sticky: Sticky, now: Sequence[Row]) -> bool:
-    if sticky.shows(now) or is_out_of_reach(now):
+def _is_due(sticky: Sticky, now: Sequence[Row], checked: Mapping[str, EnvironmentChecks]) -> bool:
+    if sticky.shows(now, checked) or is_out_of_reach(now):
         return False
     return sticky.may_exist or is_worth_a_comment(now)
 
@@ -116,7 +120,7 @@ def _commented(repository: Repository, sticky: Sticky) -> Fact:
     )
 
 
-def failed(event: EnvironmentChanged, reason: Reason) -> Fact:
+def failed(event: EnvironmentChanged | CheckRecorded, reason: Reason) -> Fact:
     """The comment does not show what happened to the environment."""
     return Fact(PrCommentFailed, EnvironmentProblem(environment=event.data.environment, reason=reason))
 
@@ -129,9 +133,14 @@ def failed_skip(event: PreviewSkipped, reason: Reason) -> None:
 
 def steps(records: Table, stickies: Stickies, writer: Callable[[], Writer]) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
-    comment = RenderComment(Environments(records), Skips(records), PullRequests(records), stickies, writer)
+    comment = RenderComment(
+        Environments(records), Skips(records), PullRequests(records), Checks(records), stickies, writer
+    )
     changed = Step(comment.changed, failed)
-    return {**dict.fromkeys(ENVIRONMENT_CHANGES, changed), PreviewSkipped: Step(comment.skipped, failed_skip)}
+    return {
+        **dict.fromkeys((*ENVIRONMENT_CHANGES, CheckRecorded), changed),
+        PreviewSkipped: Step(comment.skipped, failed_skip),
+    }
 
 
 @cache

@@ -1,11 +1,15 @@
 """What the comment has a row for, from the records as they are now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from records.checks import Checks, EnvironmentChecks
 from records.environments import Environment
 from records.skips import Skip
 
 type Row = Environment | Skip
+
+NO_CHECKS: Mapping[str, EnvironmentChecks] = MappingProxyType({})
 
 TOLD = frozenset({"fork", "cap"})
 """Codes of the skips that are told where there is no comment yet: a preview was to be expected. The others are silent
@@ -20,6 +24,12 @@ def rows(environments: Sequence[Environment], skips: Sequence[Skip]) -> list[Row
     found: dict[str, Row] = {skip.app_id: skip for skip in skips}
     found |= {one.app_id: one for one in environments if one.is_live or one.app_id not in found}
     return sorted(found.values(), key=lambda row: (row.app_name, row.app_id))
+
+
+def checks_below(shown: Sequence[Row], checks: Checks) -> Mapping[str, EnvironmentChecks]:
+    """How the checks of the live environments among them stand, by environment."""
+    live = (row for row in shown if isinstance(row, Environment) and row.is_live)
+    return {found.environment_id: found for one in live if (found := checks.of(one)).checks}
 
 
 def is_worth_a_comment(shown: Sequence[Row]) -> bool:

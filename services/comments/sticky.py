@@ -1,14 +1,15 @@
 """The record of a pull request's one comment: who is writing it, which it is, what it last showed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from choreography.claims import Claims
 from choreography.clock import Clock
-from comments.rows import Row
+from comments.rows import NO_CHECKS, Row
 from prestage_contracts.comments import Shown
 from prestage_contracts.envelope import Frozen, Reason
 from prestage_contracts.snapshot import Identifier
+from records.checks import EnvironmentChecks
 from records.environments import Environment
 from records.skips import Skip
 from records.table import Item, Table
@@ -21,11 +22,18 @@ class ShownSkip(Frozen):
     reason: Reason
 
 
+class ShownChecks(Frozen):
+    """An environment's checks as the comment shows them; `revision` rises with what there is to see of them."""
+
+    environment_id: Identifier
+    revision: int
+
+
 class Sticky(Frozen):
     """The comment as it was last written, by the step for the event `cause`; `comment_id` is None before that.
 
-    `shown` and `skipped` are the environments and the skips that have a row. `holder` had the last claim, and is empty
-    before the first.
+    `shown` and `skipped` are the environments and the skips that have a row, `checked` the checks below them. `holder`
+    had the last claim, and is empty before the first.
     """
 
     repository_id: int
@@ -35,6 +43,7 @@ class Sticky(Frozen):
     created: bool = False
     shown: tuple[Shown, ...] = ()
     skipped: tuple[ShownSkip, ...] = ()
+    checked: tuple[ShownChecks, ...] = ()
     cause: str = ""
     holder: str = ""
 
@@ -43,9 +52,10 @@ class Sticky(Frozen):
         """Whether somebody had the right to write it: a comment that is not on record may be there all the same."""
         return self.holder != ""
 
-    def shows(self, rows: Sequence[Row]) -> bool:
+    def shows(self, rows: Sequence[Row], checks: Mapping[str, EnvironmentChecks] = NO_CHECKS) -> bool:
         """Whether the comment shows these as they are now, and no others."""
-        return self.comment_id is not None and (self.shown, self.skipped) == (show(rows), show_skips(rows))
+        now = show(rows), show_skips(rows), show_checks(checks)
+        return self.comment_id is not None and (self.shown, self.skipped, self.checked) == now
 
 
 class Stickies:
@@ -85,6 +95,12 @@ def show(rows: Sequence[Row]) -> tuple[Shown, ...]:
 def show_skips(rows: Sequence[Row]) -> tuple[ShownSkip, ...]:
     """The skips that a comment with these rows shows."""
     return tuple(ShownSkip(app_id=row.app_id, reason=row.reason) for row in rows if isinstance(row, Skip))
+
+
+def show_checks(checks: Mapping[str, EnvironmentChecks]) -> tuple[ShownChecks, ...]:
+    """The checks that a comment with these shows."""
+    found = (ShownChecks(environment_id=one.environment_id, revision=one.revision) for one in checks.values())
+    return tuple(sorted(found, key=lambda one: one.environment_id))
 
 
 def _sticky(repository_id: int, number: int, item: Item) -> Sticky:

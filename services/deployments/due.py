@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deployments.required import READY, Verdict
 from deployments.standing import Standing
 from prestage_contracts.deployments import DeploymentState
 from records.environments import Environment
@@ -17,14 +18,15 @@ REVOKED = frozenset({"uninstalled", "suspended"})
 
 @dataclass(frozen=True)
 class Due:
-    """A state that a generation's deployment has and GitHub does not know."""
+    """A state that a generation's deployment has and GitHub does not know, and why if the environment does not say."""
 
     generation: int
     state: DeploymentState
+    because: str = ""
 
 
-def due(environment: Environment, standing: Standing) -> list[Due]:
-    """What is to be told, in that order: that what was is no more, then what is.
+def due(environment: Environment, standing: Standing, ready: Verdict = READY) -> list[Due]:
+    """What is to be told, in that order: that what was is no more, then what is. `ready` is what readiness counts for.
 
     An environment that closed before it had a deployment needs none.
     """
@@ -32,10 +34,11 @@ def due(environment: Environment, standing: Standing) -> list[Due]:
         return []
     state = STATES.get(environment.status)
     current = environment.generation if state else None
+    state, because = (ready.state, ready.because) if state == "success" else (state, "")
     told = [Due(generation, "inactive") for generation in standing.generations if generation != current]
     known = standing.at(environment.generation)
     if state is not None and (known is None or known.state != state):
-        told.append(Due(environment.generation, state))
+        told.append(Due(environment.generation, state, because))
     return told
 
 

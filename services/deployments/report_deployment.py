@@ -1,4 +1,4 @@
-"""`Environment…` → GitHub's deployment of each generation stands as the environment does: `DeploymentReported`."""
+"""`Environment…`, `CheckRecorded` → GitHub's deployment of each generation stands as it does: `DeploymentReported`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,18 @@ from choreography import wiring
 from choreography.clock import Clock, utc_now
 from choreography.reaction import Fact, Reaction, RefusedError, Step
 from deployments.due import due
+from deployments.required import READY, RequiredChecks, Verdict
 from deployments.standing import Standings, Telling
 from deployments.tell import Teller
 from deployments.turn import Turn
 from github_app.access import access, credentials
+from prestage_contracts.checks import CheckRecorded
 from prestage_contracts.deployments import DeploymentFailed, DeploymentReported, DeploymentReportedData
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged
 from prestage_contracts.snapshot import EnvironmentProblem
+from records.apps import Apps
+from records.checks import Checks
 from records.environments import Environment, Environments
 from records.table import Table
 
@@ -31,14 +35,15 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class ReportDeployment:
-    """The step. `teller` is built when GitHub is first told something."""
+    """The step. `teller` is built when GitHub is first told something. `ready` is what it counts for to be ready."""
 
     environments: Environments
     standings: Standings
     teller: Callable[[], Teller]
     clock: Clock
+    ready: Callable[[Environment], Verdict] = lambda _: READY
 
-    def __call__(self, event: EnvironmentChanged) -> Sequence[Fact]:
+    def __call__(self, event: EnvironmentChanged | CheckRecorded) -> Sequence[Fact]:
         """Tell GitHub what it does not know; what it knows costs no call and is not stated again."""
         environment = self.environments.get(event.data.environment.id)
         if environment is None:
@@ -46,19 +51,19 @@ class ReportDeployment:
             return []
         cause = str(event.metadata.event_id)
         standing = self.standings.get(environment.id)
-        if not due(environment, standing):
+        if not due(environment, standing, self.ready(environment)):
             return [_reported(environment, telling) for telling in standing.told_by(cause)]
         teller = self.teller()
         turn = Turn(self.standings.claim(environment.id), self.standings, teller, self.clock, cause)
         refused = self._take(turn, event)
         return [*(_reported(environment, telling) for telling in turn.standing.told_by(cause)), *refused]
 
-    def _take(self, turn: Turn, event: EnvironmentChanged) -> Sequence[Fact]:
+    def _take(self, turn: Turn, event: EnvironmentChanged | CheckRecorded) -> Sequence[Fact]:
         """Tell what is due and, as it may change meanwhile, look again; gives what is to be stated of a refusal."""
         try:
             for _ in range(MOST_LOOKS):
                 environment = self.environments.get(turn.standing.environment_id)
-                told = due(environment, turn.standing) if environment else []
+                told = due(environment, turn.standing, self.ready(environment)) if environment else []
                 if environment is None or not told:
                     break
                 for one in told:
@@ -77,15 +82,16 @@ def _reported(environment: Environment, telling: Telling) -> Fact:
     return Fact(DeploymentReported, data)
 
 
-def failed(event: EnvironmentChanged, reason: Reason) -> Fact:
+def failed(event: EnvironmentChanged | CheckRecorded, reason: Reason) -> Fact:
     """GitHub does not know how the environment stands."""
     return Fact(DeploymentFailed, EnvironmentProblem(environment=event.data.environment, reason=reason))
 
 
 def steps(records: Table, teller: Callable[[], Teller], clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
-    report = Step(ReportDeployment(Environments(records), Standings(records, clock), teller, clock), failed)
-    return dict.fromkeys(ENVIRONMENT_CHANGES, report)
+    ready = RequiredChecks(Apps(records), Checks(records))
+    report = Step(ReportDeployment(Environments(records), Standings(records, clock), teller, clock, ready), failed)
+    return dict.fromkeys((*ENVIRONMENT_CHANGES, CheckRecorded), report)
 
 
 @cache

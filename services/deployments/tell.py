@@ -61,8 +61,11 @@ class Teller:
 
         return self._call(environment, do)
 
-    def tell(self, environment: Environment, deployment_id: int, state: DeploymentState) -> bool:
-        """Tell how a deployment of the environment stands; False if somebody deleted it."""
+    def tell(self, environment: Environment, deployment_id: int, state: DeploymentState, because: str = "") -> bool:
+        """Tell how a deployment of the environment stands; False if somebody deleted it.
+
+        `because` says why, where the environment does not.
+        """
 
         def do(github: GitHub, token: SecretStr, repository: str) -> bool:
             try:
@@ -73,7 +76,7 @@ class Teller:
                     state,
                     environment_url=environment.address if state == "success" else None,
                     log_url=environment.log_url if state == "failure" else None,
-                    description=_line(_describe(environment, state), LONGEST_DESCRIPTION),
+                    description=_line(because or _describe(environment, state), LONGEST_DESCRIPTION),
                 )
             except GitHubNotFoundError:
                 logger.info("the deployment was deleted", deployment_id=deployment_id)

@@ -26,7 +26,7 @@ class Turn:
         deployment = self.standing.at(due.generation) or self._find(environment, due.generation)
         if deployment is None and due.state != "inactive":
             deployment = self._make(environment)
-        if deployment is not None and self.teller.tell(environment, deployment.deployment_id, due.state):
+        if deployment is not None and self.teller.tell(environment, deployment.deployment_id, due.state, due.because):
             self.standing = self.standing.told(deployment, due.state, self.cause)
         else:
             self.standing = self.standing.without(due.generation)

@@ -7,6 +7,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prestage_contracts.checks import CheckRecorded
 from prestage_contracts.comments import PrCommented, PrCommentFailed
 from prestage_contracts.deployments import DeploymentFailed, DeploymentReported
 from prestage_contracts.dns import DomainFailed, DomainPointed, DomainReleased
@@ -70,6 +71,7 @@ EVENTS: dict[str, type[Event]] = {
         PrCommentFailed,
         DeploymentReported,
         DeploymentFailed,
+        CheckRecorded,
         RuntimeRequested,
         RuntimeReady,
         RuntimeFailed,
@@ -110,6 +112,7 @@ __all__ = [
     "FORMER",
     "REPORTS",
     "BranchPushed",
+    "CheckRecorded",
     "CheckReported",
     "DeployRequested",
     "DeploymentFailed",

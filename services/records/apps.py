@@ -9,6 +9,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from prestage_contracts.envelope import EnvironmentType, Frozen, Text
+from prestage_contracts.reports import CheckName
 from prestage_contracts.snapshot import GitHubId, Identifier, Repository
 from records.domains import Domain, Use, check_uses
 from records.names import check_variable
@@ -51,6 +52,9 @@ class App(Frozen):
     one is kept while nothing happens to it, unless its pull request has `keep_label`, `authentication` whether visitors
     have to give a password.
 
+    `required_checks` are the checks of other teams that have to pass before GitHub is told that a deployment succeeded;
+    see docs/checks.md.
+
     `domain` is what its previews have their host names below, `production_domain` production's host name; see
     docs/domains.md.
     """
@@ -78,6 +82,7 @@ class App(Frozen):
     idle_hours: Annotated[int, Field(ge=1, le=8760)] = 168
     keep_label: Label = "keep-preview"
     authentication: Literal["none", "basic"] = "none"
+    required_checks: Annotated[tuple[CheckName, ...], Field(max_length=10)] = ()
     domain: Domain | None = None
     production_domain: Domain | None = None
     config: Config = Field(default_factory=dict)
@@ -236,6 +241,8 @@ class Apps:
             self.update(marked.model_copy(update={"removing": False}))
             told = f"{app.name} has {len(live)} environments that are not stopped, and is removed once it has none"
             raise AppInUseError(f"{told}: see `prestage environments stop`")
+        for item in self._table.query(check_names_key(app_id)):  # whose its checks' names are
+            self._table.delete(item["pk"], item["sk"])
         unchanged = Attr("revision").eq(marked.revision)
         try:
             self._table.transact([Delete(**key, condition=unchanged) for key in _keys(marked)])
@@ -247,6 +254,11 @@ class Apps:
 def app_key(app_id: str) -> dict[str, str]:
     """The key of an app's record."""
     return {"pk": f"APP#{app_id}", "sk": "APP"}
+
+
+def check_names_key(app_id: str) -> str:
+    """The partition that has whose the names of an app's checks are."""
+    return f"CHECKS#APP#{app_id}"
 
 
 def new_app(*, repository: Repository, name: str, now: datetime, **settings: object) -> App:

@@ -6,7 +6,7 @@ from typing import Any
 
 from github_app.client import TIMEOUT_SECONDS
 from prestage.stage.template import Template
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT, EVENTS, Report
 from prestage_contracts.envelope import Event
 from prestage_contracts.operators import DeployRequested
 
@@ -22,6 +22,7 @@ ROUTE_ONLY = re.compile(
 PUBLISHERS = {event.SOURCE for event in EVENTS.values()}
 OPERATORS = DeployRequested.SOURCE
 EVERYTHING = [{"prefix": "prestage."}]
+OTHERS = [{"anything-but": {"prefix": "prestage."}}]
 PERIODS = {"rate(1 hour)": 3600}
 """Seconds from one time of a schedule to the next."""
 MOST_CALLS = 4
@@ -228,7 +229,13 @@ def awaited(pattern: Any) -> dict[str, type[Event]]:
     """The events that a rule names, or all where it names none and takes every source of Prestage's."""
     if "detail-type" not in pattern and pattern.get("source") == EVERYTHING:
         return EVENTS
-    return {name: event for name, event in EVENTS.items() if name in pattern.get("detail-type", [])}
+    return {name: event for name, event in CONTRACT.items() if name in pattern.get("detail-type", [])}
+
+
+def takes_reports(rule: Any) -> bool:
+    """Whether it is for what other teams state."""
+    kinds = awaited(rule.get("EventPattern", {})).values()
+    return bool(kinds) and all(issubclass(kind, Report) for kind in kinds)
 
 
 def rules_follow_the_contracts(template: Template) -> Problems:
@@ -238,7 +245,10 @@ def rules_follow_the_contracts(template: Template) -> Problems:
         if kinds is not EVENTS:
             if kinds.keys() != {*pattern.get("detail-type", ["nothing"])}:
                 yield f"{name} waits for an event that no contract has"
-            if sorted({event.SOURCE for event in kinds.values()}) != sorted(map(str, pattern.get("source", []))):
+            if takes_reports(rule):
+                if pattern.get("source") != OTHERS:
+                    yield f"{name} waits for reports under a source of Prestage's"
+            elif sorted({event.SOURCE for event in kinds.values()}) != sorted(map(str, pattern.get("source", []))):
                 yield f"{name} waits for a source that does not state its events"
         majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds.values()}]
         if pattern.get("detail", {}).get("metadata", {}).get("version") != majors:
@@ -269,7 +279,8 @@ def rules_deliver_or_keep(template: Template) -> Problems:
             undelivered = referred(target.get("DeadLetterConfig", {}).get("Arn"))
             if referred(target["Arn"]) not in queues:
                 yield f"{name} sends to what no function reads"
-            if target.get("SqsParameters", {}).get("MessageGroupId") != "$.detail.metadata.group":
+            group = "$.account" if takes_reports(rule) else "$.detail.metadata.group"
+            if target.get("SqsParameters", {}).get("MessageGroupId") != group:
                 yield f"{name} sends to no fair queue"
             if undelivered not in of(template, "SQS::Queue"):
                 yield f"{name} loses what it can't deliver"

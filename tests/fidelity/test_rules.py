@@ -10,7 +10,7 @@ import pytest
 
 from prestage.stage.event_pattern import compile_pattern
 from prestage.stage.template import load
-from prestage_contracts import EVENTS
+from prestage_contracts import CONTRACT, Event, Report
 from tests.fidelity.template_policy import of, reactions, referred, targets
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +62,17 @@ def sent(queue: str | None) -> list[str]:
     patterns = [compile_pattern(rule["EventPattern"]) for rule in rules]
     return sorted(
         name
-        for name, event in EVENTS.items()
-        if any(pattern.matches(envelope(event.SOURCE, name)) for pattern in patterns)
+        for name, event in CONTRACT.items()
+        if any(pattern.matches(envelope(source(event), name)) for pattern in patterns)
     )
 
 
+def source(event: type[Event]) -> str:
+    return "acme.quality" if issubclass(event, Report) else event.SOURCE
+
+
 def envelope(source: str, name: str) -> dict[str, Any]:
-    return {"source": source, "detail-type": name, "detail": {"metadata": {"version": EVENTS[name].VERSION}}}
+    return {"source": source, "detail-type": name, "detail": {"metadata": {"version": CONTRACT[name].VERSION}}}
 
 
 @pytest.mark.parametrize("name", REACTIONS)

@@ -196,6 +196,16 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         "VaultFunction takes every fact, and states",
         property_of("VaultRule", "EventPattern", to={"source": [{"prefix": "prestage."}]}),
     ),
+    (
+        rules_follow_the_contracts,
+        "reports under a source of Prestage's",
+        property_of("ChecksRule", "EventPattern", "source", to=[{"prefix": "prestage."}, "acme.quality"]),
+    ),
+    (
+        rules_deliver_or_keep,
+        "no fair queue",
+        property_of("ChecksRule", *TARGET, "SqsParameters", "MessageGroupId", to="$.detail.metadata.group"),
+    ),
     (rules_follow_the_contracts, "replays", property_of("VaultRule", "EventPattern", "replay-name", to=[])),
     (
         rules_deliver_or_keep,

@@ -129,6 +129,13 @@ class Bus:
         self.stated.append(Stated(fact, self._clock(), tuple(messages), self._made(about.id) if about else None))
         return {"EventId": event["id"]}
 
+    def report(self, entry: Entry, account: str) -> None:
+        """Take what another account publishes, whatever it is."""
+        event = {**self._enveloped(entry), "account": account}
+        body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+        for target in self._routes.of(event):
+            self._queues.send(named(target.arn), body, group=_message_group(target, event))
+
     def _enveloped(self, entry: Entry) -> dict[str, Any]:
         return {
             "version": "0",

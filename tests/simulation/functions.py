@@ -10,10 +10,12 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
+from checks import record_check
 from choreography.memory import Memory
 from choreography.publisher import Publisher
 from choreography.queue import Queue
 from choreography.reaction import Reaction, Step
+from choreography.reports import ReportReaction
 from comments import render_comment
 from comments.sticky import Stickies
 from comments.write import Writer
@@ -130,11 +132,12 @@ def begin(outside: Outside) -> Functions:
         ),
         "comments": render_comment.steps(records, Stickies(records, clock), lambda: Writer(access, lambda: SLUG)),
         "deployments": report_deployment.steps(records, lambda: Teller(access, lambda: SLUG), clock),
+        "checks": record_check.steps(records, clock),
         "runtimes": runtimes.steps(records, bundles, fly, _runtime_naming(), clock),
         "journal": keep_facts.steps(Journal(watched(tables.journal, "journal"), clock)),
     }
     reactions = {
-        queue: Reaction(
+        queue: (ReportReaction if name == "checks" else Reaction)(
             name,
             steps=steps[name],
             memory=memory,

@@ -10,7 +10,7 @@ from choreography.publisher import Publisher, PublishFailedError, Statement
 from prestage.contract_examples import examples
 from prestage.stage import bus as stage
 from prestage.stage.deployment import Rule, Target
-from prestage_contracts import Event
+from prestage_contracts import Event, Report
 from tests.simulation.calls import Call
 from tests.simulation.events import Bus, Entry, Routes
 from tests.simulation.queues import Queues
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 NOW = datetime(2026, 11, 1, 10, 0, 5, tzinfo=UTC)
-EVENTS = examples()
+EVENTS = {name: event for name, event in examples().items() if not isinstance(event, Report)}
 ONE, OTHER = EVENTS["EnvironmentCreated"], EVENTS["SecretsResolved"]
 
 

@@ -41,10 +41,10 @@ class Interrupted:
     def create(self, environment: Environment) -> int:
         return self.teller.create(environment)
 
-    def tell(self, environment: Environment, deployment_id: int, state: DeploymentState) -> bool:
+    def tell(self, environment: Environment, deployment_id: int, state: DeploymentState, because: str = "") -> bool:
         if self.acts and (act := self.acts.pop(0)):
             act()
-        return self.teller.tell(environment, deployment_id, state)
+        return self.teller.tell(environment, deployment_id, state, because)
 
 
 @dataclass

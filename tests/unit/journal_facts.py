@@ -51,6 +51,7 @@ _SAID: Mapping[str, Any] = {
     "names": ("A_KEY",),
     "bundle": {"environment_id": ENVIRONMENT.id, "generation": 1},
     "runtime": _RUNTIME,
+    "check": {"name": "smoke", "state": "success", "summary": "", "link": None, "account": "210987654321"},
     "deployment_id": 6,
     "state": "success",
 }

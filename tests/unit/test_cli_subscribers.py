@@ -42,7 +42,7 @@ def team(shell: Shell, account: str = TEAM) -> "EventBridgeClient":
         "events",
         endpoint_url=shell.at.bus_url,
         region_name=REGION,
-        aws_access_key_id=f"account-{account}",
+        aws_access_key_id=account,
         aws_secret_access_key="x",
         config=Config(retries={"total_max_attempts": 1}, proxies={}),
     )

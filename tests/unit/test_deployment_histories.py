@@ -92,7 +92,7 @@ class GitHub:
 
         return cast("int", self.fate.meet(act, "down", "lost", "crash before", "crash after"))
 
-    def tell(self, _environment: Environment, deployment_id: int, state: DeploymentState) -> bool:
+    def tell(self, _environment: Environment, deployment_id: int, state: DeploymentState, _because: str) -> bool:
         def act() -> bool:
             self.made[deployment_id - 1][1].append(state)
             return True

@@ -318,7 +318,7 @@ def test_a_fact_about_what_was_says_the_commit_that_it_was(world: World) -> None
 def test_what_is_refused_or_given_up_names_the_environment_and_the_reason(world: World) -> None:
     begun = world.begin()
     made = steps(world.local.table, pytest.fail, world.stage.now)
-    assert len(made) == 6
+    assert len(made) == 7
     for step in made.values():
         fact = step.failed(created(begun), Reason(code="gave_up", message="Gave up"))
         assert fact is not None

@@ -14,7 +14,7 @@ from prestage.stage.template import Intrinsics, Template, TemplateError, load, p
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 API_URL = "http://127.0.0.1:8080"
-REACTIONS = ("Environments", "Vault", "Comments", "Deployments", "Runtimes", "Journal")
+REACTIONS = ("Environments", "Vault", "Comments", "Deployments", "Checks", "Runtimes", "Journal")
 STATE_NOTHING = {"SourceFunction", "JournalFunction"}
 
 
