@@ -15,8 +15,7 @@ from choreography.reports import Reported, ReportReaction
 from prestage_contracts.checks import Check, CheckRecorded, CheckRecordedData
 from prestage_contracts.envelope import Event
 from prestage_contracts.reports import CheckReported, CheckReportedData
-from records.apps import Apps
-from records.checks import Checks, KeptCheck, NotTakenError, check_key
+from records.checks import Checks, KeptCheck, NotTakenError
 from records.environments import Environment, Environments
 from records.table import Table
 
@@ -28,7 +27,6 @@ class RecordCheck:
     """The step. All but the check itself is from the records."""
 
     environments: Environments
-    apps: Apps
     checks: Checks
     clock: Clock
 
@@ -40,10 +38,8 @@ class RecordCheck:
         report = f"{event.account} {event.source} {event.metadata.event_id}"
         now = event.metadata.occurred_at
         kept = KeptCheck(check=check, reported_at=now, report=report, since=now)
-        app = self.apps.get(environment.app_id)
-        reserved = {check_key(name) for name in app.required_checks} if app else set[str]()
         try:
-            taken = self.checks.take(environment, kept, self.clock(), reserved)
+            taken = self.checks.take(environment, kept, self.clock())
         except NotTakenError as refused:
             raise _refused(refused.code) from None
         if taken is None:
@@ -70,7 +66,7 @@ def _refused(code: str) -> RefusedError:
 
 def steps(records: Table, clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each report. Nobody waits for it."""
-    return {CheckReported: Step(RecordCheck(Environments(records), Apps(records), Checks(records), clock))}
+    return {CheckReported: Step(RecordCheck(Environments(records), Checks(records), clock))}
 
 
 @cache

@@ -1,6 +1,6 @@
 """`Environment…`, `PreviewSkipped`, `CheckRecorded` → the pull request's comment shows what is now: `PrCommented`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +21,7 @@ from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentF
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged, PreviewSkipped
 from prestage_contracts.snapshot import EnvironmentProblem, Repository
-from records.checks import Checks, EnvironmentChecks
+from records.checks import Checks
 from records.environments import Environments
 from records.pull_requests import PullRequests
 from records.skips import Skips
@@ -65,26 +65,34 @@ class RenderComment:
             return []
         place = Place(pull_request.word.installation_id, pull_request.word.repository)
         sticky = self.stickies.get(repository_id, number)
-        if sticky.cause != cause and _is_due(sticky, *self._now(repository_id, number)):
+        if sticky.cause != cause and self._is_due(sticky, self._rows(repository_id, number)):
             sticky = self._write(place, number, cause)
         if sticky.cause != cause:
             logger.info("shown already, or nothing to show")
             return []
         return [_commented(place.repository, sticky)]
 
-    def _now(self, repository_id: int, number: int) -> tuple[list[Row], Mapping[str, EnvironmentChecks]]:
+    def _rows(self, repository_id: int, number: int) -> list[Row]:
         environments = self.environments.list_by_pull_request(repository_id, number)
-        now = rows(environments, self.skips.list_by_pull_request(repository_id, number))
-        return now, checks_below(now, self.checks)
+        return rows(environments, self.skips.list_by_pull_request(repository_id, number))
+
+    def _is_due(self, sticky: Sticky, now: Sequence[Row]) -> bool:
+        """Whether there is something to write. Checks are read only where the rows do not tell."""
+        if is_out_of_reach(now):
+            return False
+        if sticky.shows(now) and sticky.checked == show_checks(checks_below(now, self.checks)):
+            return False
+        return sticky.may_exist or is_worth_a_comment(now)
 
     def _write(self, place: Place, number: int, cause: str) -> Sticky:
         """Write what is now and, as it may change meanwhile, look again."""
         sticky = self.stickies.claim(place.repository.id, number)
         try:
             for _ in range(MOST_WRITES):
-                now, checked = self._now(place.repository.id, number)
-                if not _is_due(sticky, now, checked):
+                now = self._rows(place.repository.id, number)
+                if not self._is_due(sticky, now):
                     break
+                checked = checks_below(now, self.checks)
                 create = is_worth_a_comment(now)
                 written = self.writer().write(place, number, render(now, checked), sticky.comment_id, create=create)
                 if written is None:
@@ -97,12 +105,6 @@ class RenderComment:
         finally:
             self.stickies.release(sticky)
         return sticky
-
-
-def _is_due(sticky: Sticky, now: Sequence[Row], checked: Mapping[str, EnvironmentChecks]) -> bool:
-    if sticky.shows(now, checked) or is_out_of_reach(now):
-        return False
-    return sticky.may_exist or is_worth_a_comment(now)
 
 
 def _commented(repository: Repository, sticky: Sticky) -> Fact:

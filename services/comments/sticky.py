@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from choreography.claims import Claims
 from choreography.clock import Clock
-from comments.rows import NO_CHECKS, Row
+from comments.rows import Row
 from prestage_contracts.comments import Shown
 from prestage_contracts.envelope import Frozen, Reason
 from prestage_contracts.snapshot import Identifier
@@ -52,10 +52,9 @@ class Sticky(Frozen):
         """Whether somebody had the right to write it: a comment that is not on record may be there all the same."""
         return self.holder != ""
 
-    def shows(self, rows: Sequence[Row], checks: Mapping[str, EnvironmentChecks] = NO_CHECKS) -> bool:
-        """Whether the comment shows these as they are now, and no others."""
-        now = show(rows), show_skips(rows), show_checks(checks)
-        return self.comment_id is not None and (self.shown, self.skipped, self.checked) == now
+    def shows(self, rows: Sequence[Row]) -> bool:
+        """Whether the comment shows these as they are now, and no others; what is below them is not looked at."""
+        return self.comment_id is not None and (self.shown, self.skipped) == (show(rows), show_skips(rows))
 
 
 class Stickies:

@@ -22,7 +22,6 @@ from prestage_contracts.deployments import DeploymentFailed, DeploymentReported,
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged
 from prestage_contracts.snapshot import EnvironmentProblem
-from records.apps import Apps
 from records.checks import Checks
 from records.environments import Environment, Environments
 from records.table import Table
@@ -89,7 +88,7 @@ def failed(event: EnvironmentChanged | CheckRecorded, reason: Reason) -> Fact:
 
 def steps(records: Table, teller: Callable[[], Teller], clock: Clock) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
-    ready = RequiredChecks(Apps(records), Checks(records))
+    ready = RequiredChecks(Checks(records))
     report = Step(ReportDeployment(Environments(records), Standings(records, clock), teller, clock, ready), failed)
     return dict.fromkeys((*ENVIRONMENT_CHANGES, CheckRecorded), report)
 

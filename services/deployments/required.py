@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prestage_contracts.deployments import DeploymentState
-from records.apps import Apps
 from records.checks import Checks, EnvironmentChecks, Owner, check_key
 from records.environments import Environment
 
@@ -22,17 +21,16 @@ READY = Verdict()
 
 @dataclass(frozen=True)
 class RequiredChecks:
-    """What each app requires, and what is on record of it."""
+    """What an environment requires, and what is on record of it."""
 
-    apps: Apps
     checks: Checks
 
     def __call__(self, environment: Environment) -> Verdict:
         """What it counts for that the environment is ready."""
-        app = self.apps.get(environment.app_id) if environment.status == "ready" else None
-        if app is None or not app.required_checks:
+        required = environment.required_checks
+        if environment.status != "ready" or not required:
             return READY
-        return verdict(app.required_checks, self.checks.of(environment), self.checks.owners(app.id))
+        return verdict(required, self.checks.of(environment), self.checks.owners(environment.app_id))
 
 
 def verdict(required: Sequence[str], checks: EnvironmentChecks, owners: Iterable[Owner]) -> Verdict:

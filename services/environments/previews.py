@@ -48,7 +48,7 @@ class Naming:
     address: str
 
     def named(self, environment: Environment, app: App) -> Environment:
-        """The app's environment with its names, and a door if the app's previews have one."""
+        """The app's environment with its names, and with what the app's policy says of its visitors and its checks."""
         fly_app = self.fly_app(environment.id)
         address = urlsplit(self.address.format(fly_app=fly_app))
         host = app.production_domain if environment.type == "production" else app.domain and f"{fly_app}.{app.domain}"
@@ -56,7 +56,11 @@ class Naming:
             port = f":{address.port}" if address.port else ""
             address = address._replace(netloc=f"{host}{port}")
         names = {"fly_app": fly_app, "address": address.geturl(), "own_host": host}
-        return environment.model_copy(update={**names, "with_password": app.asks_for_password(environment.type)})
+        policy = {
+            "with_password": app.asks_for_password(environment.type),
+            "required_checks": app.required_checks,
+        }
+        return environment.model_copy(update={**names, **policy})
 
 
 @dataclass(frozen=True)

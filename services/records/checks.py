@@ -23,7 +23,7 @@ MOST_IN_A_MINUTE = 30
 """Reports of one environment that are taken in one minute."""
 
 MOST_CHECKS = 20
-"""Of one generation of an environment. Those that the app requires have a place beyond that."""
+"""Of one generation of an environment. Those that are required have a place beyond that."""
 
 _TRIES = 6
 _RANKS = {"pending": 0, "success": 1, "failure": 2}
@@ -80,7 +80,7 @@ class EnvironmentChecks(Frozen):
         """The check of that name."""
         return next((one for one in self.checks if check_key(one.check.name) == check_key(name)), None)
 
-    def taking(self, kept: KeptCheck, now: datetime, reserved: Collection[str]) -> Self | None:
+    def taking(self, kept: KeptCheck, now: datetime, required: Collection[str]) -> Self | None:
         """They, with that check; None if what is known of it is newer.
 
         Raises:
@@ -89,7 +89,7 @@ class EnvironmentChecks(Frozen):
         before, key = self.get(kept.check.name), check_key(kept.check.name)
         if before is not None and not kept.comes_after(before):
             return None
-        if before is None and len(self.checks) >= MOST_CHECKS and key not in reserved:
+        if before is None and len(self.checks) >= MOST_CHECKS and key not in required:
             raise NotTakenError("too_many_checks")
         minute = now.replace(second=0, microsecond=0)
         taken = self.taken if self.minute == minute else ()
@@ -131,9 +131,7 @@ class Checks:
             return found
         return self._next(environment, found)
 
-    def take(
-        self, environment: Environment, kept: KeptCheck, now: datetime, reserved: Collection[str] = ()
-    ) -> KeptCheck | None:
+    def take(self, environment: Environment, kept: KeptCheck, now: datetime) -> KeptCheck | None:
         """Write down how a check of the environment's generation stands; None if what is known is newer.
 
         The name belongs to the account from then on. Taking the same report twice is taking it once.
@@ -142,13 +140,13 @@ class Checks:
             environment: as it was read.
             kept: the check.
             now: the time.
-            reserved: keys of names that have a place however many checks there are.
 
         Raises:
             NotTakenError: the name is another account's, the environment is at another generation by now, its app is
                 going, or there are too many checks or reports.
             ConflictError: others keep writing; try again.
         """
+        required = {check_key(name) for name in environment.required_checks}
         for _ in range(_TRIES):
             found = self._get(environment.id)
             current = found if found and found.generation == environment.generation else self._next(environment, found)
@@ -156,7 +154,7 @@ class Checks:
             if before is not None and before.report == kept.report:
                 return before
             owned = self._owned(environment.app_id, kept, now)
-            following = current.taking(kept, now, reserved)
+            following = current.taking(kept, now, required)
             if following is None:
                 return None
             if self._write(environment, following, found, owned):

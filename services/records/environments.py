@@ -10,6 +10,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from pydantic import AwareDatetime, Field
 
 from prestage_contracts.envelope import EnvironmentType, Frozen, Reason, Text
+from prestage_contracts.reports import CheckName
 from prestage_contracts.snapshot import (
     EnvironmentSnapshot,
     GitHubId,
@@ -48,9 +49,9 @@ class Environment(Frozen):
 
     `generation` counts intents; `marks` has what raised the last of them. `reason`, `stage` and `log_url` say why it
     failed or was closed. `own_host` is the address's host name where that is of the application's owner, None where it
-    is Fly.io's. `with_secrets` says whether what runs here is trusted with the app's secrets, `with_password` whether
-    its visitors have to give a password; both by the app's policy when the generation began. `intended_at` is when that
-    was raised. `revision` rises with every write.
+    is Fly.io's. By the app's policy when the generation began, `with_secrets` says whether what runs here is trusted
+    with the app's secrets, `with_password` whether its visitors have to give a password, and `required_checks` which
+    checks of other teams its deployment waits for. `intended_at` is when that was. `revision` rises with every write.
     """
 
     id: Identifier
@@ -73,6 +74,7 @@ class Environment(Frozen):
     fly_app: Text
     address: Url
     own_host: Text | None = None
+    required_checks: tuple[CheckName, ...] = ()
     created_at: AwareDatetime
     intended_at: AwareDatetime
     updated_at: AwareDatetime
@@ -361,7 +363,7 @@ def _is_same(current: Environment, wanted: Environment) -> bool:
 def _merged(current: Environment, wanted: Environment) -> Environment:
     """What is wanted of the environment, with what it keeps: its Fly app, and while it is live its address."""
     tracked = ("app_name", "repository", "installation_id", "branch", "sha", "pull_request")
-    told = (*tracked, "with_secrets", "with_password")
+    told = (*tracked, "with_secrets", "with_password", "required_checks")
     changed = told if current.is_live else (*told, "address", "own_host")
     return current.model_copy(update={name: getattr(wanted, name) for name in changed})
 

@@ -176,7 +176,7 @@ def test_a_new_generation_does_not_end_a_flood(world: World, log: io.StringIO) -
 
 
 def test_so_many_checks_are_shown_and_those_that_are_required_beyond_that(world: World, log: io.StringIO) -> None:
-    Apps(world.local.table).update(world.app.model_copy(update={"required_checks": ("End to end",)}))
+    world.environment = world.begin(preview(sha="b" * 40, required_checks=("End to end",)), 908)
     for number in range(MOST_CHECKS + 1):
         world.report(OTHERS, name=f"check {number}")
     world.report(QUALITY, name="end to end")
