@@ -1,9 +1,11 @@
 """What people do: authors, reviewers, operators. Each of it is written down for the oracle."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from choreography.publisher import Publisher, Statement
 from prestage_contracts.envelope import Data, Event
@@ -14,6 +16,7 @@ from prestage_contracts.operators import (
     RetryRequested,
     StopRequested,
 )
+from prestage_contracts.reports import CheckReported, CheckReportedData
 from prestage_contracts.snapshot import Repository as Named
 from records.apps import App, Apps, new_app
 from records.environments import Environment, Environments
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 OWNER = "team"
 MOST_PULLS = 4
+TEAMS = ("210987654321", "333322221111")
 SECRET = "hush-"  # what every secret of the simulation begins with
 
 
@@ -34,12 +38,42 @@ class Said:
     """What the oracle has to know that no state tells: commands by pull request, and whether a policy changed."""
 
     commands: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    reports: list["Report"] = field(default_factory=list)
     closed_since: dict[tuple[int, int], datetime] = field(default_factory=dict)
     """The second of a close that may have come after the last command: GitHub's times tell no more."""
     disturbed: bool = False
     caps: dict[str, int] = field(default_factory=dict)
     lowest_caps: dict[str, int] = field(default_factory=dict)
     secrets: dict[tuple[str, str], list[tuple[Any, dict[str, str]]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A check as some team reported it."""
+
+    account: str
+    environment_id: str
+    generation: int
+    name: str
+    state: Any
+    at: datetime
+    event_id: str
+
+    def entry(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """It as an entry of PutEvents, with changes that no model takes."""
+        data = CheckReportedData(
+            environment_id=self.environment_id,
+            generation=self.generation,
+            name=self.name,
+            state=self.state,
+            summary=f"of {self.account}",
+            link="https://quality.example/run",
+        )
+        event = CheckReported.begin(data, cause="run", correlation_id="run 1", now=self.at, group="0")
+        detail = event.model_dump(mode="json")
+        detail["metadata"]["event_id"] = self.event_id
+        detail["data"] |= changes
+        return {"Source": "acme.quality", "DetailType": event.name(), "Detail": json.dumps(detail)}
 
 
 class Actors:
@@ -80,6 +114,7 @@ class Actors:
             (1, self._order),
             (1, self._change_policy),
             (1, self._change_secret),
+            (6, self._report),
         )
         weights, choices = zip(*acts, strict=True)
         [chosen] = self._random.choices(choices, weights)
@@ -191,6 +226,7 @@ class Actors:
             previews=choose(("every", "every", "every", "label", "command")),
             max_previews=choose((1, 2, 20, 20)),
             idle_hours=8760,
+            required_checks=choose(((), (), ("smoke",), ("smoke", "load"))),
         )
         self.apps.add(app)
         self.said.caps[app.id] = self.said.lowest_caps[app.id] = app.max_previews
@@ -250,6 +286,38 @@ class Actors:
 
     def _app(self, repository: Repository) -> App:
         return self._random.choice(self.apps.list_by_repository(repository.id))
+
+    # ---- Other teams
+
+    def _report(self, repository: Repository) -> None:
+        """A team reports a check of an environment: as it should, out of order, or with bad intent."""
+        of_app = self.environments.list_by_app(self._app(repository).id)
+        found = [one for one in of_app if one.is_live] or of_app
+        if not found:
+            return
+        choose, about = self._random.choice, self._random.choice(found)
+        report = Report(
+            account=choose(TEAMS),
+            environment_id=about.id,
+            generation=max(1, about.generation + choose((0, 0, 0, 0, -1, 1))),
+            name=choose(("smoke", "load", "Smoke", "lint")),
+            state=choose(("pending", "success", "failure")),
+            at=self._simulation.clock() - timedelta(seconds=choose((0, 0, 0, 30))),
+            event_id=choose(
+                (str(UUID(int=self._random.getrandbits(128))), *(one.event_id for one in self.said.reports[-2:]))
+            ),
+        )
+        hostile = self._random.random() < 0.2
+        if hostile:
+            changes = choose(
+                ({"summary": "| x |\n@everyone"}, {"name": "<b>"}, {"state": "ready"}, {"link": "http://e"})
+            )
+        else:
+            changes = {}
+            self.said.reports.append(report)
+        for _ in range(choose((1, 1, 2))):
+            self._simulation.bus.report(report.entry(changes), report.account)
+        self._note(f"{report.account} reports {report.name} {report.state} {'with bad intent' * hostile}")
 
     def _state(self, event: type[Event], data: Data, app: App) -> None:
         cause = f"operator {self._github.next_id()}"

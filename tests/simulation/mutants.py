@@ -11,6 +11,8 @@ from choreography.memory import Claim, Key, Memory
 from comments.write import _There
 from deployments.tell import Teller
 from records import pull_requests
+from records.apps import STANDING, app_key
+from records.checks import Checks
 from records.environments import Environment, Environments
 from records.pull_requests import PullRequest
 from records.table import Check, Item
@@ -129,6 +131,15 @@ def _unanswered() -> Sequence[Patch]:
     return [(pull_requests, "_outcome", outcome)]
 
 
+def _unowned() -> Sequence[Patch]:
+    """A check's name belongs to nobody."""
+
+    def owned(_self: Checks, app_id: str, _kept: Any, _now: Any) -> Check:
+        return Check(**app_key(app_id), condition=STANDING)
+
+    return [(Checks, "_owned", owned)]
+
+
 MUTANTS: Mapping[str, Callable[[], Sequence[Patch]]] = {
     "memory": _forgetful,
     "fencing by generation": _unfenced,
@@ -140,6 +151,7 @@ MUTANTS: Mapping[str, Callable[[], Sequence[Patch]]] = {
     "get-or-create": _without_looking_at_fly,
     "look before retry": _without_looking_at_github,
     "removing mark": _unmarked,
+    "a name is one account's": _unowned,
     "gone only when Fly says so": _impatient,
 }
 

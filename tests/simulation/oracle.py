@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 from comments.body import MARKER, render
-from comments.rows import rows
+from comments.rows import checks_below, rows
 from prestage_contracts import EnvironmentClosed, EnvironmentCreated, EnvironmentUpdated, RuntimeLost, RuntimeRemoved
+from prestage_contracts.checks import Check, CheckRecorded
 from records.apps import App
+from records.checks import Checks
 from records.environments import Environment
 from records.life import MOVES, Status
 from records.skips import Skip, Skips
-from tests.simulation.actors import SECRET
+from tests.simulation.actors import SECRET, Report
 from tests.simulation.fly_world import App as FlyApp
 from tests.simulation.functions import fly_app
 from tests.simulation.github_world import SLUG, Pull, Repository
@@ -33,6 +35,7 @@ class Oracle:
         self._said = simulation.actors.said
         self._apps = {app.id: app for app in simulation.actors.apps.list_all()}
         self._environments = simulation.actors.environments.list_all()
+        self._checks = Checks(simulation.tables.records)
 
     def complaints(self) -> list[str]:
         """What does not hold, in words; none if all does."""
@@ -43,6 +46,7 @@ class Oracle:
             *self._about_fly(),
             *self._about_caps(),
             *self._about_comments(),
+            *self._about_checks(),
             *self._about_facts(),
             *self._about_secrets(),
         ]
@@ -168,11 +172,44 @@ class Oracle:
         yield from (f"{name} has {n} deployments of generation {g}" for g, n in counted.items() if n > 1)
         for one in of:
             current = one.payload["generation"] == environment.generation and environment.is_live
-            wanted = _STATES.get(environment.status, "") if current else "inactive"
+            wanted = self._state_of(environment) if current else "inactive"
             if one.state != wanted:
                 yield f"{name}: the deployment of generation {one.payload['generation']} is {one.state}, not {wanted}"
         if environment.is_live and environment.generation not in counted:
             yield f"{name} has no deployment of its generation"
+
+    def _state_of(self, environment: Environment) -> str:
+        """What GitHub is to know of the deployment that is current: that of the checks, where some are required."""
+        if environment.status != "ready" or not environment.required_checks:
+            return _STATES.get(environment.status, "")
+        found = {one.check.name.casefold(): one.check.state for one in self._checks.of(environment).checks}
+        states = {found.get(name, "pending") for name in environment.required_checks}
+        return "failure" if "failure" in states else "in_progress" if "pending" in states else "success"
+
+    def _about_checks(self) -> Iterator[str]:
+        """A check is by whom its name belongs to, who was the first to report it, and as they reported it last."""
+        for environment in self._environments:
+            owners = {one.name.casefold(): one.account for one in self._checks.owners(environment.app_id)}
+            for one in self._checks.of(environment).checks:
+                check = one.check
+                name = f"the check {check.name} of {environment.app_name} {_tracks(environment)}"
+                if owners.get(check.name.casefold()) != check.account:
+                    yield f"{name} is by somebody whose it is not"
+                said = [report for report in self._said.reports if _is_report_of(report, environment, check)]
+                if (one.reported_at, check.state) not in {(report.at, report.state) for report in said}:
+                    yield f"{name} is {check.state}, which nobody reported so"
+        yield from self._about_names()
+
+    def _about_names(self) -> Iterator[str]:
+        """Nobody gives a name back here."""
+        accounts: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for stated in self._simulation.bus.stated:
+            if isinstance(stated.event, CheckRecorded):
+                about, check = stated.event.data.environment, stated.event.data.check
+                accounts[about.app_id, check.name.casefold()].add(check.account)
+                if stated.event.metadata.group != str(about.repository.id):
+                    yield f"the check {check.name} goes on as another repository's"
+        yield from (f"the name {name} is of {len(of)} accounts" for (_, name), of in accounts.items() if len(of) > 1)
 
     def _about_production(self, name: str, environment: Environment) -> Iterator[str]:
         repository = self._github.repositories[environment.repository.id]
@@ -237,7 +274,8 @@ class Oracle:
                     yield f"#{pull.number} has {len(ours)} comments of ours"
                 if ours and not ours[0].body.startswith(MARKER):
                     yield f"the comment on #{pull.number} has no marker"
-                if ours and (of or kept) and ours[0].body != render(rows(of, kept)):
+                now = rows(of, kept)
+                if ours and (of or kept) and ours[0].body != render(now, checks_below(now, self._checks)):
                     yield f"the comment on #{pull.number} does not show what is:\n{ours[0].body}"
 
     # ---- Facts
@@ -313,3 +351,8 @@ def _is_trusted(app: App, pull: Pull, repository: Repository) -> bool:
         return False
     may_write = repository.permissions.get(pull.author) in {"write", "admin"}
     return pull.head_repository == repository.id or (app.forks == "trusted" and may_write)
+
+
+def _is_report_of(report: Report, environment: Environment, check: Check) -> bool:
+    about = report.environment_id, report.generation, report.name, report.account
+    return about == (environment.id, environment.generation, check.name, check.account)
