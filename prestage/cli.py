@@ -13,6 +13,7 @@ from rich.console import Console
 from prestage import (
     cli_apps,
     cli_certificates,
+    cli_checks,
     cli_dead_letters,
     cli_environments,
     cli_events,
@@ -22,6 +23,7 @@ from prestage import (
 )
 from prestage.bus_policy import SubscriberRefusedError
 from prestage.certificate_files import CertificateRefusedError
+from prestage.cli_checks import NobodysNameError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
 from prestage.cli_output import tell_error
@@ -70,6 +72,7 @@ EXPECTED = (
     NoSuchSubscriberError,
     NoSuchUserError,
     NoZoneError,
+    NobodysNameError,
     NotLiveError,
     NotStatedError,
     SecretUnreadableError,
@@ -95,6 +98,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_apps.app, name="apps")
 app.add_typer(cli_certificates.app, name="certificates")
+app.add_typer(cli_checks.app, name="checks")
 app.add_typer(cli_dead_letters.app, name="dead-letters")
 app.add_typer(cli_environments.app, name="environments")
 app.add_typer(cli_events.app, name="events")

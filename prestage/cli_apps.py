@@ -1,7 +1,7 @@
 """`prestage apps`: the deployable things in repositories."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from prestage.cli_users import ID_RULE
 from prestage.stack import Stack
 from prestage_contracts.snapshot import Repository
 from records.apps import App, new_app
+from records.checks import check_key
 from records.users import NoSuchUserError
 
 app = typer.Typer(help="The deployable things in repositories.", no_args_is_help=True)
@@ -30,6 +31,7 @@ _OPTIONS = {
     "idle_hours": "--idle-hours: 1 to 8760",
     "domain": "--domain: in lower case, such as previews.example.com",
     "production_domain": "--production-domain: in lower case, such as www.example.com",
+    "required_checks": "--require-check: at most 10 names of letters, digits, spaces and ._/-, 50 characters each",
     "region": "--region: three lower-case letters, such as iad",
 }
 
@@ -49,6 +51,9 @@ _MAX_PREVIEWS = typer.Option(help="Live previews at once, at most: 0 to 1000.")
 _IDLE_HOURS = typer.Option(help="Hours that a preview is kept while nothing happens: 1 to 8760.")
 _DOMAIN = typer.Option(help="What previews have their host names below; see docs/domains.md. Empty for none.")
 _PRODUCTION_DOMAIN = typer.Option(help="Production's host name. Empty for none.")
+_REQUIRE_CHECK = typer.Option(
+    help="A check of another team that a deployment waits for, to count as successful. Repeatable; empty for none."
+)
 _KEEP_LABEL = typer.Option(help="A label that keeps a preview longer than that.")
 _AUTHENTICATION = typer.Option(help="Whether visitors of previews have to give a password; see docs/policies.md.")
 
@@ -78,6 +83,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
     authentication: Annotated[AuthenticationPolicy, _AUTHENTICATION] = "none",
     domain: Annotated[str | None, _DOMAIN] = None,
     production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
+    require_check: Annotated[list[str] | None, _REQUIRE_CHECK] = None,
     repository_id: Annotated[int | None, typer.Option(help="GitHub's id; asked of GitHub where left out.")] = None,
     installation_id: Annotated[int | None, typer.Option(help="The App's there; asked of GitHub likewise.")] = None,
     stack: StackName = DEFAULT_STACK,
@@ -112,6 +118,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
             authentication=authentication,
             domain=domain or None,
             production_domain=production_domain or None,
+            required_checks=_named(require_check or []),
         )
     check_domains(found, added, {"domain", "production_domain"})
     try:
@@ -144,10 +151,13 @@ def set_(  # noqa: PLR0917  # typer turns each into an option of its own
     authentication: Annotated[AuthenticationPolicy | None, _AUTHENTICATION] = None,
     domain: Annotated[str | None, _DOMAIN] = None,
     production_domain: Annotated[str | None, _PRODUCTION_DOMAIN] = None,
+    require_check: Annotated[list[str] | None, _REQUIRE_CHECK] = None,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Change an app. It counts from the next word on a pull request, or the next deployment; see docs/policies.md."""
-    given = {name: value for name, value in locals().items() if name not in {"reference", "stack"}}
+    given: dict[str, Any] = {name: value for name, value in locals().items() if name not in {"reference", "stack"}}
+    asked = given.pop("require_check")
+    given["required_checks"] = None if asked is None else _named(asked)
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise typer.BadParameter("name at least one thing to change")
@@ -219,6 +229,11 @@ def remove(reference: AppReference, stack: StackName = DEFAULT_STACK) -> None:
     removed = found.apps.remove(found.app(reference).id)
     found.secrets.purge(removed.id)
     typer.echo(f"removed {removed.repository.full_name}:{removed.name} and its secrets")
+
+
+def _named(checks: list[str]) -> tuple[str, ...]:
+    """Each check once; an empty name stands for none."""
+    return tuple({check_key(name): name for name in checks if name}.values())
 
 
 def _repository(

@@ -40,5 +40,6 @@ def checking(options: Mapping[str, str]) -> Iterator[None]:
 
 
 def _describe(location: tuple[int | str, ...], message: str, options: Mapping[str, str]) -> str:
-    field = str(location[-1]) if location else ""
+    names = [step for step in location if isinstance(step, str)]  # the others are places in a list
+    field = names[-1] if names else ""
     return options.get(field) or f"--{field.replace('_', '-')}: {message.removeprefix('Value error, ')}"

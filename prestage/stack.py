@@ -34,6 +34,7 @@ from prestage_contracts.envelope import Data, Event
 from prestage_contracts.snapshot import Repository
 from records.apps import App, Apps
 from records.certificates import Certificates
+from records.checks import Checks
 from records.environments import Environment, Environments, environment_id
 from records.journal import Entry, Journal
 from records.skips import Skips
@@ -137,6 +138,11 @@ class Stack:
     def users(self) -> Users:
         """The users on record."""
         return Users(self._records)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Other teams' checks on record."""
+        return Checks(self._records)
 
     @cached_property
     def environments(self) -> Environments:

@@ -53,7 +53,7 @@ class ReportReaction(Reaction):
         envelope: _Envelope | None = None
         try:
             envelope = _envelope(message.body)
-            event = self._report(envelope)
+            event = self._report(envelope, len(message.body.encode()))
         except _RefusedReportError as refused:
             refuse(refused.code, envelope.account if envelope else "", envelope.source if envelope else "")
             return None
@@ -62,7 +62,9 @@ class ReportReaction(Reaction):
         key = Key(self._name, event.account, event.source, str(event.metadata.event_id))
         return Received(event, key, self._clock())
 
-    def _report(self, envelope: "_Envelope") -> Reported[Any]:
+    def _report(self, envelope: "_Envelope", size: int) -> Reported[Any]:
+        if size > MAX_BYTES:
+            raise _RefusedReportError("too_large")
         kind = self._taken(envelope.detail_type, envelope.source)
         if kind is None:
             raise _RefusedReportError("not_taken")
@@ -114,10 +116,7 @@ class _Envelope(BaseModel):
 
 def _envelope(body: str) -> _Envelope:
     try:
-        encoded = body.encode()
-        if len(encoded) > MAX_BYTES:
-            raise _RefusedReportError("too_large")
-        return _Envelope.model_validate_json(encoded)
+        return _Envelope.model_validate_json(body.encode())
     except (UnicodeError, ValidationError):
         raise _RefusedReportError("malformed") from None
 

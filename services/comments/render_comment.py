@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -9,8 +10,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from choreography import wiring
-from choreography.clock import utc_now
-from choreography.reaction import Fact, Reaction, Step
+from choreography.clock import Clock, utc_now
+from choreography.reaction import Fact, Reaction, RetryLaterError, Step
 from comments.body import render
 from comments.rows import Row, checks_below, is_out_of_reach, is_worth_a_comment, rows
 from comments.sticky import Stickies, Sticky, show, show_checks, show_skips
@@ -30,6 +31,9 @@ from records.table import Table
 MOST_WRITES = 3
 """In one go. What changes after that has a fact of its own in the queue."""
 
+TOGETHER = timedelta(seconds=3)
+"""Reports of checks come in bursts: those of so long are shown by one rendering."""
+
 logger = Logger()
 
 
@@ -43,6 +47,13 @@ class RenderComment:
     checks: Checks
     stickies: Stickies
     writer: Callable[[], Writer]
+    clock: Clock
+
+    def recorded(self, event: CheckRecorded) -> Sequence[Fact]:
+        """A check is to be seen, with the others that are reported in the same moment."""
+        if self.clock() < event.metadata.occurred_at + TOGETHER:
+            raise RetryLaterError("other checks may be reported at the same time", TOGETHER)
+        return self.changed(event)
 
     def changed(self, event: EnvironmentChanged | CheckRecorded) -> Sequence[Fact]:
         """Something about an environment is to be seen."""
@@ -133,14 +144,17 @@ def failed_skip(event: PreviewSkipped, reason: Reason) -> None:
     logger.error("a skipped preview is not told", about=about, reason=reason.code, explanation=reason.message)
 
 
-def steps(records: Table, stickies: Stickies, writer: Callable[[], Writer]) -> dict[type[Event], Step[Any]]:
+def steps(
+    records: Table, stickies: Stickies, writer: Callable[[], Writer], clock: Clock = utc_now
+) -> dict[type[Event], Step[Any]]:
     """The step for each fact."""
     comment = RenderComment(
-        Environments(records), Skips(records), PullRequests(records), Checks(records), stickies, writer
+        Environments(records), Skips(records), PullRequests(records), Checks(records), stickies, writer, clock
     )
     changed = Step(comment.changed, failed)
     return {
-        **dict.fromkeys((*ENVIRONMENT_CHANGES, CheckRecorded), changed),
+        **dict.fromkeys(ENVIRONMENT_CHANGES, changed),
+        CheckRecorded: Step(comment.recorded, failed),
         PreviewSkipped: Step(comment.skipped, failed_skip),
     }
 

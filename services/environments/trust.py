@@ -1,6 +1,7 @@
 """Whether an environment may see its app's secrets, and what its app's policy says when it is deployed afresh."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from environments.ask_github import AskGitHub
 from environments.policy import is_trusted_with_secrets
@@ -36,8 +37,10 @@ class Trust:
             RetryLaterError: GitHub does not say now whether the author may write.
         """
         app = self.apps.get(environment.app_id)
-        asks = app.asks_for_password(environment.type) if app else environment.with_password
-        given = {"with_secrets": self._still(environment, app), "with_password": asks}
+        given: dict[str, Any] = {"with_secrets": self._still(environment, app)}
+        if app is not None:
+            asks = app.asks_for_password(environment.type)
+            given |= {"with_password": asks, "required_checks": app.required_checks}
         return environment.model_copy(update=given)
 
     def _still(self, environment: Environment, app: App | None) -> bool:

@@ -130,7 +130,9 @@ def begin(outside: Outside) -> Functions:
             bundles,
             TlsCertificates(Certificates(records), PrivateKeys(watched(tables.secrets, "secrets"), keys), clock),
         ),
-        "comments": render_comment.steps(records, Stickies(records, clock), lambda: Writer(access, lambda: SLUG)),
+        "comments": render_comment.steps(
+            records, Stickies(records, clock), lambda: Writer(access, lambda: SLUG), clock
+        ),
         "deployments": report_deployment.steps(records, lambda: Teller(access, lambda: SLUG), clock),
         "checks": record_check.steps(records, clock),
         "runtimes": runtimes.steps(records, bundles, fly, _runtime_naming(), clock),

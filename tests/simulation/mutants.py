@@ -11,11 +11,10 @@ from choreography.memory import Claim, Key, Memory
 from comments.write import _There
 from deployments.tell import Teller
 from records import pull_requests
-from records.apps import STANDING, app_key
-from records.checks import Checks
+from records.checks import Checks, KeptCheck, Owner, _owner_key
 from records.environments import Environment, Environments
 from records.pull_requests import PullRequest
-from records.table import Check, Item
+from records.table import Check, Item, Put
 from runtimes.deletion import Deletion
 from runtimes.lease import Lease, Leases
 from runtimes.provision import Provision
@@ -134,8 +133,9 @@ def _unanswered() -> Sequence[Patch]:
 def _unowned() -> Sequence[Patch]:
     """A check's name belongs to nobody."""
 
-    def owned(_self: Checks, app_id: str, _kept: Any, _now: Any) -> Check:
-        return Check(**app_key(app_id), condition=STANDING)
+    def owned(_self: Checks, app_id: str, kept: KeptCheck, now: Any) -> Put:
+        owner = Owner(app_id=app_id, name=kept.check.name, account=kept.check.account, since=now)
+        return Put({**owner.model_dump(mode="json"), **_owner_key(app_id, kept.check.name)})
 
     return [(Checks, "_owned", owned)]
 
