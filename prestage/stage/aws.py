@@ -114,7 +114,7 @@ class LocalAws(Closing):
         deployment = stack.deploy()
         self._stacks.add(stack_name, deployment.outputs)
         keys = {function.logical_id: function.access_key_id for function in deployment.functions}
-        self._guarded.roles = {keys[name]: role for name, role in deployment.roles.items()}
+        self._guarded.roles |= {keys[name]: role for name, role in deployment.roles.items()}
         return deployment
 
     def next_visible(self, queue_urls: Sequence[str]) -> datetime | None:

@@ -1,6 +1,7 @@
 """Functions as Lambda runs them: warm processes, each with its function's settings and credentials."""
 
 import os
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ class Lambdas(Closing):
         region: the AWS region.
         time: what the functions' clocks show.
         packages: what is imported before a function's process begins; none where a cold start is to be measured.
+        python: the interpreter that runs them.
         log: is given each line that a function logs, after its logical id.
     """
 
@@ -40,6 +42,7 @@ class Lambdas(Closing):
         region: str,
         time: TimeTravel,
         packages: Sequence[str] = PACKAGES,
+        python: str = sys.executable,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         self._functions = {function.logical_id: function for function in functions}
@@ -52,7 +55,7 @@ class Lambdas(Closing):
         self._all: set[Execution] = set()
         self._lock = threading.Lock()
         self._closed = False
-        self._forked = ForkServer(services, packages)
+        self._forked = ForkServer(services, packages, python)
 
     def invoke(self, logical_id: str, event: Mapping[str, Any]) -> Any:
         """The handler's result. A process that gives no answer is ended; one whose handler raised is used again.

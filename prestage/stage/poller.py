@@ -38,13 +38,21 @@ class Poller:
         sqs: "SQSClient",
         next_visible: Callable[[Sequence[str]], datetime | None],
     ) -> None:
-        self._polled = [function for function in functions if function.queue_url]
-        self._lambdas = lambdas
+        self._polled: list[DeployedFunction] = []
+        self._run_by: dict[str, Lambdas] = {}
         self._sqs = sqs
         self._next_visible = next_visible
-        self._woken = {function.queue_arn: threading.Event() for function in self._polled}
+        self._woken: dict[str | None, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = False
+        self.add(functions, lambdas)
+
+    def add(self, functions: Sequence[DeployedFunction], lambdas: Lambdas) -> None:
+        """Feed these functions too, which others run; before `start`."""
+        added = [function for function in functions if function.queue_url]
+        self._polled += added
+        self._woken |= {function.queue_arn: threading.Event() for function in added}
+        self._run_by |= {function.logical_id: lambdas for function in added}
 
     def start(self) -> None:
         """Poll from now on, until `stop`; each function may run as often at once as the template says."""
@@ -130,7 +138,7 @@ class Poller:
     def _feed(self, function: DeployedFunction, messages: "Sequence[MessageTypeDef]") -> None:
         records = [_record(message, function) for message in messages]
         try:
-            answer = self._lambdas.invoke(function.logical_id, {"Records": records})
+            answer = self._run_by[function.logical_id].invoke(function.logical_id, {"Records": records})
         except InvocationError:
             return
         unfinished = {failure["itemIdentifier"] for failure in (answer or {}).get("batchItemFailures", [])}

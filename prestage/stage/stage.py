@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.aws_calls import Recorded
 from prestage.stage.bus import Bus, Delivery
 from prestage.stage.closing import Closing
-from prestage.stage.deployment import DeployedFunction
+from prestage.stage.deployment import Deployment
 from prestage.stage.dns import LocalZone
 from prestage.stage.execution import PACKAGES
 from prestage.stage.fly import FlyStandIn
@@ -86,10 +86,11 @@ class Stage(Closing):
             self._parts = parts
             self._domain = domain
             self._packages = PACKAGES if warm_imports else ()
-            self._build(template, parameters or {}, log)
+            self._log = log
+            self._build(template, parameters or {})
             self._parts = parts.pop_all()
 
-    def _build(self, template: Path, parameters: Mapping[str, str], log: Callable[[str, str], None] | None) -> None:
+    def _build(self, template: Path, parameters: Mapping[str, str]) -> None:
         enter = self._parts.enter_context
         self.folder = Path(tempfile.mkdtemp(prefix="prestage-stage-"))
         self._parts.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -108,7 +109,7 @@ class Stage(Closing):
             api_url=self.gateway.url,
             secrets=self.secrets,
         )
-        self._run_functions(template.resolve().parent / "services", log)
+        self._run_functions(template.resolve().parent / "services")
         routes.application = gateway.application(self.deployment.routes, self.lambdas.invoke)
         self.stack = Stack.named(STACK_NAME, self.aws.client)
 
@@ -168,7 +169,7 @@ class Stage(Closing):
             "FlySecret": self.fly_token,
         }
 
-    def _run_functions(self, services: Path, log: Callable[[str, str], None] | None) -> None:
+    def _run_functions(self, services: Path) -> None:
         self._queues: Any = self.aws.client("sqs")
         self._queue_urls: dict[str, str] = {}
         self.bus = Bus(
@@ -186,19 +187,55 @@ class Stage(Closing):
         self.bus_calls = Recorded(bus_http.application(self.bus))
         self.bus_server = self._parts.enter_context(Server(self.bus_calls))
         self.aws.send_elsewhere("events", self.bus_server.url)
-        self.lambdas = Lambdas(
-            self.deployment.functions,
-            services=services,
-            endpoints={"AWS_ENDPOINT_URL": self.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": self.bus_server.url},
-            region=REGION,
-            time=self.time,
-            packages=self._packages,
-            log=log,
-        )
-        self._parts.callback(self.lambdas.close)
+        self._owners: list[Lambdas] = []
+        self.lambdas = self._ready(self.deployment, services, self._packages)
         self.poller = Poller(self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible)
         self._parts.callback(self.poller.stop)
         self._settling = Settling(self.poller, self.time, Boots(self.fly.machines))
+
+    def _ready(
+        self, deployment: Deployment, code: Path, packages: Sequence[str], python: str = sys.executable
+    ) -> Lambdas:
+        """The functions of a deployment. Names below localhost are not known everywhere: the edge is their proxy."""
+        made = Lambdas(
+            deployment.functions,
+            services=code,
+            endpoints={
+                "AWS_ENDPOINT_URL": self.aws.endpoint,
+                "AWS_ENDPOINT_URL_EVENTBRIDGE": self.bus_server.url,
+                "HTTP_PROXY": self.fly_edge.url,
+                "NO_PROXY": "127.0.0.1",
+            },
+            region=REGION,
+            time=self.time,
+            packages=packages,
+            python=python,
+            log=self._log,
+        )
+        self._parts.callback(made.close)
+        self._owners.append(made)
+        return made
+
+    def beside(
+        self, template: Path, *, name: str, code: Path, python: str, parameters: Mapping[str, str] | None = None
+    ) -> Deployment:
+        """Deploy another team's stack on the same bus, before the functions are fed.
+
+        Args:
+            template: its SAM template.
+            name: of its stack.
+            code: the folder of its functions' modules.
+            python: the interpreter of its own environment.
+            parameters: of the template.
+
+        Raises:
+            TemplateError: it is not what the stage can deploy.
+        """
+        deployment = self.aws.deploy(template, parameters or {}, stack_name=name, api_url=self.gateway.url)
+        for rule in deployment.rules:
+            self.bus.put_rule(rule)
+        self.poller.add(deployment.functions, self._ready(deployment, code, (), python))
+        return deployment
 
     def _deliver(self, delivery: Delivery) -> None:
         group = {"MessageGroupId": delivery.message_group_id} if delivery.message_group_id else {}
@@ -220,7 +257,7 @@ class Stage(Closing):
 
     def _may_publish(self, access_key_id: str, source: str) -> bool:
         """What the bus policy and the roles say: a source belongs to the one function that owns it, or to operators."""
-        owner: DeployedFunction | None = self.lambdas.owner(access_key_id)
+        owner = next((found for one in self._owners if (found := one.owner(access_key_id))), None)
         if owner is not None:
             return source in owner.publishes
         return source == _OPERATORS or not source.startswith("prestage.")

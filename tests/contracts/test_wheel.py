@@ -1,10 +1,7 @@
 """What another team installs: the wheel alone, in an environment of its own."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,9 +9,8 @@ import pytest
 
 from prestage.contract_files import ROOT, wheel_version
 from prestage.contract_releases import released_examples
+from prestage.stage.consumer import build_wheel, make_environment
 from prestage_contracts import CONTRACT
-
-UV = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 
 READ = """
 import importlib.util, json, sys
@@ -26,35 +22,13 @@ print(json.dumps([type(parse(event)).__name__ for event in json.load(sys.stdin)]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT / "contracts/python", capture_output=True, check=True)
-    [found] = folder.glob("*.whl")
-    return found
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the wheel, with what it needs, and with nothing else."""
-    environment = tmp_path_factory.mktemp("consumer") / "venv"
-    inside = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment), "VIRTUAL_ENV": str(environment)}
-    for command in (
-        [
-            UV,
-            "sync",
-            "--frozen",
-            "--offline",
-            "--no-install-project",
-            "--only-group",
-            "consumer",
-            "--python",
-            sys.executable,
-        ],
-        [UV, "pip", "install", "--offline", "--no-deps", str(wheel)],
-        [UV, "pip", "check"],
-    ):
-        subprocess.run(command, cwd=ROOT, env=inside, capture_output=True, check=True)
-    return environment / "bin/python"
+    return make_environment(tmp_path_factory.mktemp("consumer") / "venv", wheel, "consumer")
 
 
 def test_the_wheel_parses_every_released_example_without_prestage(python: Path, tmp_path: Path) -> None:

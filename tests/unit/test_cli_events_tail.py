@@ -33,27 +33,29 @@ def temporary(shell: Shell) -> list[str]:
     return [*(url.rpartition("/")[2] for url in queues), *rules]
 
 
+BOTH = ["EnvironmentReady", "PrCommented"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "taken"),
     [
-        (Wanted(), {"EnvironmentReady", "PrCommented"}),
-        (Wanted(names=("EnvironmentReady",)), {"EnvironmentReady"}),
-        (Wanted(names=("EnvironmentReady", "PrCommented")), {"EnvironmentReady", "PrCommented"}),
-        (Wanted(names=("EnvironmentFailed",)), set()),
-        (Wanted(app_id=ENVIRONMENT.app_id), {"EnvironmentReady"}),
-        (Wanted(app_id="another"), set()),
-        (Wanted(environment_id=ENVIRONMENT.id), {"EnvironmentReady"}),
-        (Wanted(environment_id="another"), set()),
-        (Wanted(repository_id=ENVIRONMENT.repository.id), {"EnvironmentReady", "PrCommented"}),
-        (Wanted(repository_id=1), set()),
-        (Wanted(pull_request=COMMENTED["detail"]["data"]["pull_request_number"]), {"EnvironmentReady", "PrCommented"}),
-        (Wanted(pull_request=10**9), set()),
+        (Wanted(), BOTH),
+        (Wanted(names=("EnvironmentReady",)), ["EnvironmentReady"]),
+        (Wanted(names=("EnvironmentReady", "PrCommented")), BOTH),
+        (Wanted(names=("EnvironmentFailed",)), []),
+        (Wanted(app_id=ENVIRONMENT.app_id), ["EnvironmentReady"]),
+        (Wanted(app_id="another"), []),
+        (Wanted(environment_id=ENVIRONMENT.id), ["EnvironmentReady"]),
+        (Wanted(environment_id="another"), []),
+        (Wanted(repository_id=ENVIRONMENT.repository.id), BOTH),
+        (Wanted(repository_id=1), []),
+        (Wanted(pull_request=COMMENTED["detail"]["data"]["pull_request_number"]), BOTH),
+        (Wanted(pull_request=10**9), []),
     ],
-    ids=str,
 )
-def test_facts_are_chosen_by_what_they_are_about(wanted: Wanted, taken: set[str]) -> None:
+def test_facts_are_chosen_by_what_they_are_about(wanted: Wanted, taken: list[str]) -> None:
     pattern = compile_pattern(wanted.pattern)
-    assert {one["detail-type"] for one in (READY, COMMENTED) if pattern.matches(one) and wanted.takes(one)} == taken
+    assert [one["detail-type"] for one in (READY, COMMENTED) if pattern.matches(one) and wanted.takes(one)] == taken
 
 
 @pytest.mark.parametrize("event", [{}, {"detail": {}}, {"detail": {"data": {"environment": None}}}])
