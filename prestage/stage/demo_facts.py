@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from prestage_contracts import EVENTS
+from prestage_contracts import Event, MalformedEventError, Unknown, parse
 
 _SAYS: Mapping[str, Callable[[Any], str]] = {
     "PullRequestOpened": lambda data: f"#{data.pull_request.number} “{data.pull_request.title}” at {data.head.sha[:7]}",
@@ -17,6 +17,8 @@ _SAYS: Mapping[str, Callable[[Any], str]] = {
     "PrCommented": lambda data: f"comment {data.comment_id} is {'written' if data.created else 'rewritten'}",
     "RuntimeRequested": lambda data: f"machine {data.runtime.machine_id} in {data.runtime.region}",
     "RuntimeReady": lambda data: f"machine {data.runtime.machine_id} is healthy",
+    "CheckReported": lambda data: f"{data.name}: {data.state}",
+    "CheckRecorded": lambda data: f"{data.check.name}: {data.check.state}",
     "DeploymentReported": lambda data: f"deployment {data.deployment_id} is {data.state}",
 }
 
@@ -30,9 +32,21 @@ def show_fact(console: Console, seconds: float, fact: Mapping[str, Any]) -> None
     console.print(line, no_wrap=True, overflow="ellipsis")
 
 
+def _read(fact: Mapping[str, Any]) -> Event | None:
+    """The fact, None if somebody else's is none that the contract knows."""
+    try:
+        found = parse(fact)
+    except MalformedEventError:
+        return None
+    return None if isinstance(found, Unknown) else found
+
+
 def _gist(fact: Mapping[str, Any]) -> str:
     name = fact["detail-type"]
-    data: Any = EVENTS[name].model_validate(fact["detail"]).data
+    event = _read(fact)
+    if event is None:
+        return ""
+    data: Any = event.data
     if name in _SAYS:
         return _SAYS[name](data)
     if hasattr(data, "reason"):

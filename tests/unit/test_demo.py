@@ -85,6 +85,14 @@ def test_any_fact_is_one_line_in_a_narrow_terminal_too(example: Path) -> None:
     assert 42 < len(line) <= 60
 
 
+@pytest.mark.parametrize("detail", [{}, {"metadata": {"version": "1.0"}, "data": {"name": "[red]"}}])
+def test_what_somebody_else_states_is_a_line_whatever_is_in_it(detail: dict[str, Any]) -> None:
+    console = paper(60)
+    show_fact(console, 1.5, {"detail-type": "CheckReported", "source": "acme.quality", "detail": detail})
+    [line] = printed(console).splitlines()
+    assert line.strip().endswith("acme.quality")
+
+
 def test_a_fly_that_refuses_ends_the_demo_with_its_reason(stage: Stage) -> None:
     stage.fly.fail(1, status=422, match="^POST /v1/apps$")
     console = paper()
