@@ -34,6 +34,9 @@ MOST_WRITES = 3
 TOGETHER = timedelta(seconds=3)
 """Reports of checks come in bursts: those of so long are shown by one rendering."""
 
+type IsDue = Callable[[Sticky, Sequence[Row]], bool]
+"""Whether a comment that shows that is to be written, when these are the rows."""
+
 logger = Logger()
 
 
@@ -53,22 +56,25 @@ class RenderComment:
         """A check is to be seen, with the others that are reported in the same moment."""
         if self.clock() < event.metadata.occurred_at + TOGETHER:
             raise RetryLaterError("other checks may be reported at the same time", TOGETHER)
-        return self.changed(event)
+        return self._about(event, self._is_due_below)
 
-    def changed(self, event: EnvironmentChanged | CheckRecorded) -> Sequence[Fact]:
-        """Something about an environment is to be seen."""
+    def changed(self, event: EnvironmentChanged) -> Sequence[Fact]:
+        """Something about an environment is to be seen. Its checks have facts of their own."""
+        return self._about(event, self._is_due)
+
+    def _about(self, event: EnvironmentChanged | CheckRecorded, is_due: IsDue) -> Sequence[Fact]:
         found = self.environments.get(event.data.environment.id)
         if found is None or found.pull_request is None:
             logger.info("no pull request to comment on")
             return []
-        return self._comment(found.repository.id, found.pull_request.number, str(event.metadata.event_id))
+        return self._comment(found.repository.id, found.pull_request.number, str(event.metadata.event_id), is_due)
 
     def skipped(self, event: PreviewSkipped) -> Sequence[Fact]:
         """An app gives the pull request no preview."""
         data = event.data
-        return self._comment(data.repository.id, data.pull_request.number, str(event.metadata.event_id))
+        return self._comment(data.repository.id, data.pull_request.number, str(event.metadata.event_id), self._is_due)
 
-    def _comment(self, repository_id: int, number: int, cause: str) -> Sequence[Fact]:
+    def _comment(self, repository_id: int, number: int, cause: str, is_due: IsDue) -> Sequence[Fact]:
         """The comment, unless it shows what is now: then GitHub is not called and nothing is stated."""
         pull_request = self.pull_requests.get(repository_id, number)
         if pull_request is None:
@@ -76,8 +82,8 @@ class RenderComment:
             return []
         place = Place(pull_request.word.installation_id, pull_request.word.repository)
         sticky = self.stickies.get(repository_id, number)
-        if sticky.cause != cause and self._is_due(sticky, self._rows(repository_id, number)):
-            sticky = self._write(place, number, cause)
+        if sticky.cause != cause and is_due(sticky, self._rows(repository_id, number)):
+            sticky = self._write(place, number, cause, is_due)
         if sticky.cause != cause:
             logger.info("shown already, or nothing to show")
             return []
@@ -88,20 +94,25 @@ class RenderComment:
         return rows(environments, self.skips.list_by_pull_request(repository_id, number))
 
     def _is_due(self, sticky: Sticky, now: Sequence[Row]) -> bool:
+        """Whether there is something to write, but for checks."""
+        return not sticky.shows(now) and self._may_be_written(sticky, now)
+
+    def _is_due_below(self, sticky: Sticky, now: Sequence[Row]) -> bool:
         """Whether there is something to write. Checks are read only where the rows do not tell."""
-        if is_out_of_reach(now):
-            return False
         if sticky.shows(now) and sticky.checked == show_checks(checks_below(now, self.checks)):
             return False
-        return sticky.may_exist or is_worth_a_comment(now)
+        return self._may_be_written(sticky, now)
 
-    def _write(self, place: Place, number: int, cause: str) -> Sticky:
+    def _may_be_written(self, sticky: Sticky, now: Sequence[Row]) -> bool:
+        return not is_out_of_reach(now) and (sticky.may_exist or is_worth_a_comment(now))
+
+    def _write(self, place: Place, number: int, cause: str, is_due: IsDue) -> Sticky:
         """Write what is now and, as it may change meanwhile, look again."""
         sticky = self.stickies.claim(place.repository.id, number)
         try:
             for _ in range(MOST_WRITES):
                 now = self._rows(place.repository.id, number)
-                if not self._is_due(sticky, now):
+                if not is_due(sticky, now):
                     break
                 checked = checks_below(now, self.checks)
                 create = is_worth_a_comment(now)
