@@ -1,6 +1,6 @@
 """`Environment…`, `PreviewSkipped`, `CheckRecorded` → the pull request's comment shows what is now: `PrCommented`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -22,8 +22,8 @@ from prestage_contracts.comments import PrCommented, PrCommentedData, PrCommentF
 from prestage_contracts.envelope import Event, Reason
 from prestage_contracts.environments import ENVIRONMENT_CHANGES, EnvironmentChanged, PreviewSkipped
 from prestage_contracts.snapshot import EnvironmentProblem, Repository
-from records.checks import Checks
-from records.environments import Environments
+from records.checks import Checks, EnvironmentChecks
+from records.environments import Environment, Environments
 from records.pull_requests import PullRequests
 from records.skips import Skips
 from records.table import Table
@@ -33,9 +33,6 @@ MOST_WRITES = 3
 
 TOGETHER = timedelta(seconds=3)
 """Reports of checks come in bursts: those of so long are shown by one rendering."""
-
-type IsDue = Callable[[Sticky, Sequence[Row]], bool]
-"""Whether a comment that shows that is to be written, when these are the rows."""
 
 logger = Logger()
 
@@ -56,25 +53,26 @@ class RenderComment:
         """A check is to be seen, with the others that are reported in the same moment."""
         if self.clock() < event.metadata.occurred_at + TOGETHER:
             raise RetryLaterError("other checks may be reported at the same time", TOGETHER)
-        return self._about(event, self._is_due_below)
+        return self._about(event, every_check=True)
 
     def changed(self, event: EnvironmentChanged) -> Sequence[Fact]:
         """Something about an environment is to be seen. Its checks have facts of their own."""
-        return self._about(event, self._is_due)
+        return self._about(event)
 
-    def _about(self, event: EnvironmentChanged | CheckRecorded, is_due: IsDue) -> Sequence[Fact]:
+    def _about(self, event: EnvironmentChanged | CheckRecorded, *, every_check: bool = False) -> Sequence[Fact]:
         found = self.environments.get(event.data.environment.id)
         if found is None or found.pull_request is None:
             logger.info("no pull request to comment on")
             return []
-        return self._comment(found.repository.id, found.pull_request.number, str(event.metadata.event_id), is_due)
+        of = found.repository.id, found.pull_request.number
+        return self._comment(*of, str(event.metadata.event_id), every_check=every_check)
 
     def skipped(self, event: PreviewSkipped) -> Sequence[Fact]:
         """An app gives the pull request no preview."""
         data = event.data
-        return self._comment(data.repository.id, data.pull_request.number, str(event.metadata.event_id), self._is_due)
+        return self._comment(data.repository.id, data.pull_request.number, str(event.metadata.event_id))
 
-    def _comment(self, repository_id: int, number: int, cause: str, is_due: IsDue) -> Sequence[Fact]:
+    def _comment(self, repository_id: int, number: int, cause: str, *, every_check: bool = False) -> Sequence[Fact]:
         """The comment, unless it shows what is now: then GitHub is not called and nothing is stated."""
         pull_request = self.pull_requests.get(repository_id, number)
         if pull_request is None:
@@ -82,8 +80,8 @@ class RenderComment:
             return []
         place = Place(pull_request.word.installation_id, pull_request.word.repository)
         sticky = self.stickies.get(repository_id, number)
-        if sticky.cause != cause and is_due(sticky, self._rows(repository_id, number)):
-            sticky = self._write(place, number, cause, is_due)
+        if sticky.cause != cause and self._is_due(sticky, self._rows(repository_id, number), every_check=every_check):
+            sticky = self._write(place, number, cause, every_check=every_check)
         if sticky.cause != cause:
             logger.info("shown already, or nothing to show")
             return []
@@ -93,28 +91,32 @@ class RenderComment:
         environments = self.environments.list_by_pull_request(repository_id, number)
         return rows(environments, self.skips.list_by_pull_request(repository_id, number))
 
-    def _is_due(self, sticky: Sticky, now: Sequence[Row]) -> bool:
-        """Whether there is something to write, but for checks."""
-        return not sticky.shows(now) and self._may_be_written(sticky, now)
+    def _below(self, sticky: Sticky, now: Sequence[Row], *, every_check: bool) -> Mapping[str, EnvironmentChecks]:
+        """The checks below the rows: all, or those of environments alone that the comment shows some of.
 
-    def _is_due_below(self, sticky: Sticky, now: Sequence[Row]) -> bool:
+        What it shows none of has none, or else a fact of its own in the queue, which looks at all.
+        """
+        known = {one.environment_id for one in sticky.checked}
+        looked_at = [row for row in now if isinstance(row, Environment) and (every_check or row.id in known)]
+        return checks_below(looked_at, self.checks)
+
+    def _is_due(self, sticky: Sticky, now: Sequence[Row], *, every_check: bool) -> bool:
         """Whether there is something to write. Checks are read only where the rows do not tell."""
-        if sticky.shows(now) and sticky.checked == show_checks(checks_below(now, self.checks)):
+        if sticky.shows(now) and not every_check:
             return False
-        return self._may_be_written(sticky, now)
-
-    def _may_be_written(self, sticky: Sticky, now: Sequence[Row]) -> bool:
+        if sticky.shows(now) and sticky.checked == show_checks(self._below(sticky, now, every_check=True)):
+            return False
         return not is_out_of_reach(now) and (sticky.may_exist or is_worth_a_comment(now))
 
-    def _write(self, place: Place, number: int, cause: str, is_due: IsDue) -> Sticky:
+    def _write(self, place: Place, number: int, cause: str, *, every_check: bool) -> Sticky:
         """Write what is now and, as it may change meanwhile, look again."""
         sticky = self.stickies.claim(place.repository.id, number)
         try:
             for _ in range(MOST_WRITES):
                 now = self._rows(place.repository.id, number)
-                if not is_due(sticky, now):
+                if not self._is_due(sticky, now, every_check=every_check):
                     break
-                checked = checks_below(now, self.checks)
+                checked = self._below(sticky, now, every_check=every_check)
                 create = is_worth_a_comment(now)
                 written = self.writer().write(place, number, render(now, checked), sticky.comment_id, create=create)
                 if written is None:
