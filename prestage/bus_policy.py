@@ -1,6 +1,6 @@
 """Who of other accounts may subscribe to the bus, and report to it: statements of its resource policy.
 
-The template's own statements are beside them, and a deployment leaves ours as they are (docs/adr/0019). EventBridge
+The template's own statements are beside them, and a deployment leaves ours as they are (docs/adr/0020). EventBridge
 replaces a policy only as a whole, so that it is read before and looked at after.
 """
 

@@ -124,7 +124,7 @@ class LocalAws(Closing):
         """
         names = {url.rpartition("/")[2] for url in queue_urls}
         queues = sqs_backends[ACCOUNT][self.region].queues
-        messages = [message for name in names for message in list(queues[name]._messages)]  # noqa: SLF001  # SQS doesn't tell
+        messages = [message for name in names & queues.keys() for message in list(queues[name]._messages)]  # noqa: SLF001  # SQS doesn't tell
         return datetime.fromtimestamp(min(one.visible_at for one in messages) / 1000, UTC) if messages else None
 
     def close(self) -> None:

@@ -13,12 +13,14 @@ from yaml import YAMLError
 
 from prestage.ending import INTERRUPTED, disregard_signals, ending_on_signals
 from prestage.stack import GitHubLookUpError
+from prestage.stage.consumer import ConsumerError
 from prestage.stage.demo_life import GREETING, Life
 from prestage.stage.demo_story import DemoError
 from prestage.stage.demo_ways import ways_in
 from prestage.stage.execution import InvocationError
 from prestage.stage.sample import GitError, SampleRepository
 from prestage.stage.stage import Stage
+from prestage.stage.subscriber import deploy_subscriber
 from prestage.stage.template import TemplateError
 from records.apps import App, new_app
 from records.users import User
@@ -26,7 +28,7 @@ from records.users import User
 REPOSITORY = "octo-org/shop"
 OWNER = "shop-team"
 
-TROUBLE = (DemoError, GitError, GitHubLookUpError, InvocationError, OSError, httpx.HTTPError)
+TROUBLE = (ConsumerError, DemoError, GitError, GitHubLookUpError, InvocationError, OSError, httpx.HTTPError)
 """What can keep the demo from being shown: told without a trace."""
 
 
@@ -84,11 +86,13 @@ def _start_and_perform(console: Console, stage: Stage, began: float, *, keep: bo
     start(stage)
     took = f"{time.monotonic() - began:.1f} s"
     console.print(f"[bold]The stage is up[/bold] [dim]({took}): template.yaml, deployed here[/dim]", highlight=False)
+    console.print("Another team's stack is beside it: examples/subscriber, with the wheel and no code of Prestage's")
     perform(console, stage, keep=keep)
 
 
 def start(stage: Stage) -> None:
-    """Have every function ready, and fed from its queue."""
+    """Have every function ready, and fed from its queue; another team's, too, which checks what is ready."""
+    deploy_subscriber(stage)
     stage.lambdas.warm([function.logical_id for function in stage.deployment.functions])
     stage.poller.start()
 

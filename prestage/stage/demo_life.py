@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -13,9 +13,13 @@ from prestage.stage.demo_story import DemoError, Story
 from prestage.stage.github_hook import Delivery
 from prestage.stage.sample import SampleRepository
 from prestage.stage.stage import Stage
+from prestage.stage.subscriber import CHECK
 from records.apps import App
 
 GREETING = "Good morning"
+
+CHECKED = ("CheckReported/success", "CheckRecorded")
+"""What follows where another team checks each preview that is ready."""
 
 OPENED = (
     "PullRequestOpened",
@@ -26,6 +30,7 @@ OPENED = (
     "RuntimeReady",
     "EnvironmentReady",
     "DeploymentReported/success",
+    *CHECKED,
 )
 """The facts of the main job, in the order in which each can first be stated."""
 
@@ -38,6 +43,7 @@ PUSHED = (
     "RuntimeReady",
     "EnvironmentReady",
     "DeploymentReported/success",
+    *CHECKED,
 )
 MERGED = (
     "PullRequestClosed",
@@ -76,12 +82,15 @@ class Life:
         sha = self._repository.branch(branch, _files(branch))
         self._story.begin_chapter()
         self._number = self._stage.github.open_pull_request(self._place.full_name, branch=branch, title=title)
-        seconds = self._follow("A pull request is opened", self._stage.github.deliveries[-1:], OPENED)
+        told = self._stage.github.deliveries[-1:]
+        seconds = self._follow("A pull request is opened", told, OPENED, self._is_check_shown)
         [self._runtime] = [said["runtime"] for said in self._story.said("RuntimeRequested")]
         check_page(self._console, self._page(), sha, self._api_key, branch)
         self._show_deployment("success")
         comment = self._stage.github.comments(self._place.full_name, self._number)[0]
         show_comment(self._console, comment.author_login, comment.body)
+        row = rf"\| ↳ `{CHECK}` \| Passed: `answered 200`"
+        check(self._console, {"the other team's check has its row": re.search(row, comment.body) is not None})
         return seconds
 
     def push(self, branch: str) -> float:
@@ -115,12 +124,18 @@ class Life:
         self._show_row("Stopped")
         return seconds
 
-    def _follow(self, happening: str, told: Sequence[Delivery], wanted: tuple[str, ...]) -> float:
+    def _follow(
+        self,
+        happening: str,
+        told: Sequence[Delivery],
+        wanted: tuple[str, ...],
+        is_all: Callable[[], bool] = lambda: True,
+    ) -> float:
         """Show what follows. Gives the seconds until the last of it that is wanted."""
         answers = ", ".join(f"{one.event} {one.status}" for one in told)
         self._console.print(f"\n[bold]{happening}[/bold] [dim](GitHub's webhooks: {answers})[/dim]", highlight=False)
         ended = 0.0
-        for seconds, fact in self._story.follow(wanted, self._is_shown):
+        for seconds, fact in self._story.follow(wanted, lambda: self._is_shown() and is_all()):
             show_fact(self._console, seconds, fact)
             if fact["detail-type"] in {"EnvironmentReady", "EnvironmentStopped"}:
                 ended = seconds
@@ -131,6 +146,11 @@ class Life:
         shown = [one["revision"] for said in self._story.said("PrCommented")[-1:] for one in said["shows"]]
         now = self._stage.stack.environments.list_by_pull_request(self._place.id, self._number)
         return shown == [environment.revision for environment in now]
+
+    def _is_check_shown(self) -> bool:
+        """Whether the comment has a row for the other team's check."""
+        comments = self._stage.github.comments(self._place.full_name, self._number)
+        return f"`{CHECK}`" in comments[0].body
 
     def _page(self) -> str:
         answer = self._stage.fetch(self._runtime["address"])

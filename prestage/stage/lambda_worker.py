@@ -146,6 +146,7 @@ def _become(asked: Mapping[str, Any], connection: int, output: int) -> None:
         os.setsid()  # Ctrl-C is for the stage, which ends its functions itself
         for standard in (sys.stdout, sys.stderr):
             os.dup2(output, standard.fileno())
+            standard.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIOWrapper, which can
         os.close(output)
         os.environ.clear()
         os.environ.update(asked["environment"])

@@ -194,17 +194,20 @@ class Stage(Closing):
         self._settling = Settling(self.poller, self.time, Boots(self.fly.machines))
 
     def _ready(
-        self, deployment: Deployment, code: Path, packages: Sequence[str], python: str = sys.executable
+        self,
+        deployment: Deployment,
+        code: Path,
+        packages: Sequence[str],
+        python: str = sys.executable,
+        proxies: Mapping[str, str] | None = None,
     ) -> Lambdas:
-        """The functions of a deployment. Names below localhost are not known everywhere: the edge is their proxy."""
         made = Lambdas(
             deployment.functions,
             services=code,
             endpoints={
                 "AWS_ENDPOINT_URL": self.aws.endpoint,
                 "AWS_ENDPOINT_URL_EVENTBRIDGE": self.bus_server.url,
-                "HTTP_PROXY": self.fly_edge.url,
-                "NO_PROXY": "127.0.0.1",
+                **(proxies or {}),
             },
             region=REGION,
             time=self.time,
@@ -234,8 +237,15 @@ class Stage(Closing):
         deployment = self.aws.deploy(template, parameters or {}, stack_name=name, api_url=self.gateway.url)
         for rule in deployment.rules:
             self.bus.put_rule(rule)
-        self.poller.add(deployment.functions, self._ready(deployment, code, (), python))
+        # Names below localhost are not known everywhere: the edge is their proxy.
+        proxies = {"HTTP_PROXY": self.fly_edge.url, "NO_PROXY": "127.0.0.1"}
+        self.poller.add(deployment.functions, self._ready(deployment, code, (), python, proxies))
         return deployment
+
+    def redeploy(self) -> None:
+        """Have every function be run anew, with the code as it is then."""
+        for one in self._owners:
+            one.redeploy()
 
     def _deliver(self, delivery: Delivery) -> None:
         group = {"MessageGroupId": delivery.message_group_id} if delivery.message_group_id else {}

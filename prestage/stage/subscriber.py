@@ -1,5 +1,7 @@
 """Another team's stack beside Prestage's: examples/subscriber, in an environment of its own."""
 
+from pathlib import Path
+
 from prestage.contract_files import ROOT
 from prestage.stage.consumer import build_wheel, make_environment
 from prestage.stage.deployment import Deployment
@@ -11,8 +13,12 @@ CHECK = "smoke"
 """The name of the check that it reports."""
 
 
-def deploy_subscriber(stage: Stage) -> Deployment:
+def deploy_subscriber(stage: Stage, code: Path = EXAMPLE / "smoke") -> Deployment:
     """Deploy it, as its team would: from its own template, with the wheel and nothing else of Prestage's.
+
+    Args:
+        stage: whose functions are not fed yet.
+        code: the folder of its function.
 
     Raises:
         ConsumerError: its environment can't be made.
@@ -22,7 +28,7 @@ def deploy_subscriber(stage: Stage) -> Deployment:
     return stage.beside(
         EXAMPLE / "template.yaml",
         name=STACK,
-        code=EXAMPLE / "smoke",
+        code=code,
         python=str(python),
         parameters={"PrestageBus": stage.deployment.outputs["BusName"]},
     )

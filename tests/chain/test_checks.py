@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from prestage.bus_policy import Subscriber
 from prestage_contracts import parse
 from prestage_contracts.envelope import Event
 from prestage_contracts.reports import CheckReported, CheckReportedData
@@ -37,6 +38,14 @@ def report(place: Place, account: str = QUALITY, changes: dict[str, Any] | None 
     """Have that account report a check; nothing follows yet."""
     [answer] = place.stage.bus.put_events([entry(place, changes or {}, **said)], account)
     assert "EventId" in answer
+
+
+@pytest.fixture(autouse=True)
+def _allowed(world: World) -> None:
+    """Both accounts may report, as `prestage subscribers allow` lets them."""
+    for account in (QUALITY, OTHERS):
+        subscriber = Subscriber(principal=account, facts=("EnvironmentReady",), reports_as="acme.quality")
+        world.stage.stack.bus_policy.allow(subscriber)
 
 
 def settle(place: Place) -> None:

@@ -93,7 +93,7 @@ def test_dead_letters_are_listed_with_what_they_are_about_and_stay(shell: Shell,
 def test_those_of_one_reaction_can_be_listed(shell: Shell, buried: Letters) -> None:
     buried.bury("Vault", message("EnvironmentCreated"), "key_refused")
     assert [row[2] for row in shell.run("dead-letters", "list", "--reaction", "vault").rows] == ["vault"]
-    shell.run("dead-letters", "list", "--reaction", "nobody").refused("one of comments, deployments", status=2)
+    shell.run("dead-letters", "list", "--reaction", "nobody").refused("one of checks, comments, deployments", status=2)
 
 
 def test_more_than_one_receive_gives_are_listed(shell: Shell, letters: Letters) -> None:

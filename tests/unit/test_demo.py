@@ -63,7 +63,7 @@ def test_the_demo_shows_the_life_of_a_preview(stage: Stage) -> None:
     [environment] = stage.stack.environments.list_by_app(stage.stack.app(f"{demo.REPOSITORY}:storefront").id)
     address = environment.address
     for chapter, wanted, answer in ((opened, OPENED, 200), (pushed, PUSHED, 200), (merged, MERGED, 404)):
-        told = re.findall(r"^ *\d+\.\d\d s  (\w+) +\w+ +(.*)$", chapter, re.MULTILINE)
+        told = re.findall(r"^ *\d+\.\d\d s  (\w+) +[\w.]+ +(.*)$", chapter, re.MULTILINE)
         assert {name for name, _ in told} == {"PrCommented", *(name.partition("/")[0] for name in wanted)}, chapter
         assert f"GET {address} → {answer}" in chapter
     assert "storefront" in first
@@ -71,7 +71,7 @@ def test_the_demo_shows_the_life_of_a_preview(stage: Stage) -> None:
     assert f" {address.removeprefix('http://')} " in opened
     assert "with “View deployment”" in pushed
     assert "Stopped: The pull request was merged." in merged
-    assert (shown.count("✓"), shown.count("✗")) == (4 + 6 + 4, 0)
+    assert (shown.count("✓"), shown.count("✗")) == (5 + 6 + 4, 0)
     assert "mended since" not in shown
     assert environment.status == "stopped"
 

@@ -51,7 +51,7 @@ def _check(ready: EnvironmentReady) -> None:
         generation=environment.generation,
         name=NAME,
         state=state,
-        summary=f"{environment.address} answered {status}"[:200],
+        summary=f"answered {status}",
         link=None,
     )
     _report(CheckReported.state(said, cause=ready.metadata, now=datetime.now(UTC)))
