@@ -8,13 +8,11 @@ import hmac
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +23,8 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+from prestage.stage.bench_subscribers import print_side_by_side
+from prestage.stage.bench_times import Times
 from prestage.stage.counting import Counting, Counts
 from prestage.stage.demo import REPOSITORY, register
 from prestage.stage.sample import SampleRepository
@@ -70,18 +70,6 @@ _PATIENCE = 60
 _SETTLING = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Times:
-    """Measured durations, in seconds."""
-
-    seconds: Sequence[float]
-
-    def __str__(self) -> str:
-        ordered = sorted(self.seconds)
-        p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-        return f"p50 {statistics.median(ordered) * 1000:6.0f} ms   p95 {p95 * 1000:6.0f} ms   (n = {len(ordered)})"
-
-
 def main() -> int:
     """Measure and print. The exit status is 1 if a count is over its budget."""
     console = Console(width=110)
@@ -94,6 +82,7 @@ def main() -> int:
         stage.lambdas.warm([function.logical_id for function in stage.deployment.functions])
         _print_ingress(console, stage)
         _print_lives(console, stage, sample)
+    print_side_by_side(console)
     _print_counts(console, counts)
     _print_setup(console)
     return 1 if any(over_budget(name, counted) for name, counted in counts.items()) else 0

@@ -1,0 +1,108 @@
+"""What a subscriber of another team's costs everybody else: previews side by side with ones that fail, or are slow."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from uuid import uuid4
+
+from rich.console import Console
+
+from prestage.contract_files import ROOT
+from prestage.stage.bench_times import Times
+from prestage.stage.demo import REPOSITORY, register
+from prestage.stage.sample import SampleRepository
+from prestage.stage.stage import Stage
+from prestage.stage.subscriber import EXAMPLE, deploy_subscriber
+
+ROUNDS = 6
+"""Pull requests of each kind, in turns."""
+
+_SLOW = 5
+"""Seconds."""
+
+_PATIENCE = 60
+_VISIT = "    status = _visit("
+_KINDS: Mapping[str, str] = {
+    "that works": "",
+    "that fails": "    raise KeyError\n",
+    "that is slow": f"    import time; time.sleep({_SLOW})\n",
+}
+"""What is planted before the subscriber visits."""
+
+
+def print_side_by_side(console: Console) -> None:
+    """Measure opened → ready with no subscriber, and with each kind; print each against none."""
+    with Stage(ROOT / "template.yaml") as stage:
+        code = stage.folder / "team"
+        shutil.copytree(EXAMPLE / "smoke", code)
+        deploy_subscriber(stage, code)
+        sample = SampleRepository.create(stage.folder / "shop")
+        register(stage, sample, "a key")
+        _begin_anew(stage)
+        stage.poller.start()
+        measure = _measuring(stage, sample)
+        measure()  # nobody's first
+        ways: dict[str, Callable[[], AbstractContextManager[None]]] = {"none": partial(_without, stage)}
+        ways |= {kind: partial(_with, stage, code, planted) for kind, planted in _KINDS.items()}
+        seconds: dict[str, list[float]] = {kind: [] for kind in ways}
+        for _ in range(ROUNDS):
+            for kind, way in ways.items():
+                with way():
+                    seconds[kind].append(measure())
+    alone = Times(seconds["none"]).median
+    console.print(f"[bold]Opened → ready beside a subscriber[/bold], {ROUNDS} previews of each, in turns, warm")
+    for kind, measured in seconds.items():
+        times = Times(measured)
+        console.print(f"  {kind:<14} {times}   {times.median / alone:4.2f} times none's p50", highlight=False)
+    console.print()
+
+
+def _measuring(stage: Stage, sample: SampleRepository) -> Callable[[], float]:
+    """Gives what opens a pull request, and gives the seconds until its preview is ready."""
+    heard: SimpleQueue[float] = SimpleQueue()
+
+    def hear(fact: Mapping[str, object]) -> None:
+        if fact["detail-type"] == "EnvironmentReady":
+            heard.put(time.perf_counter())
+
+    stage.bus.subscribe(hear)
+
+    def measure() -> float:
+        branch = f"change-{uuid4()}"
+        sample.branch(branch, {"headline.txt": "A change\n"})
+        began = time.perf_counter()
+        number = stage.github.open_pull_request(REPOSITORY, branch=branch, title="A change")
+        ended = heard.get(timeout=_PATIENCE)
+        stage.github.close_pull_request(REPOSITORY, number)
+        return ended - began
+
+    return measure
+
+
+@contextmanager
+def _without(stage: Stage) -> Iterator[None]:
+    """Nobody subscribes."""
+    [rule] = [rule for rule in stage.bus.rules if rule.name.startswith("smoke-")]
+    stage.bus.remove_rule(rule.name)
+    _begin_anew(stage)
+    yield
+    stage.bus.put_rule(rule)
+
+
+@contextmanager
+def _with(stage: Stage, code: Path, planted: str) -> Iterator[None]:
+    """That subscriber does."""
+    app = (EXAMPLE / "smoke/app.py").read_text(encoding="utf-8")
+    (code / "app.py").write_text(app.replace(_VISIT, planted + _VISIT), encoding="utf-8")
+    _begin_anew(stage)
+    yield
+
+
+def _begin_anew(stage: Stage) -> None:
+    """With the code as it is now, and each process as new as with every other kind."""
+    stage.redeploy()
+    stage.lambdas.warm([function.logical_id for function in stage.deployment.functions])
