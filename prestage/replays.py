@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from prestage.tail import tail_prefix
+
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
@@ -48,11 +50,16 @@ def replay(
 
 
 def _subscribers(events: "EventBridgeClient", outputs: Mapping[str, str]) -> Mapping[str, str]:
-    """The ARNs of the rules that lead to no queue of Prestage's own, and are not AWS's, by name."""
+    """The ARNs of the rules that lead to no queue of Prestage's own, are not AWS's, and are to stay, by name."""
     bus = outputs["BusName"]
     ours = {value for name, value in outputs.items() if name.endswith("QueueArn")}
     pages = events.get_paginator("list_rules").paginate(EventBusName=bus)
-    rules = {rule["Name"]: rule["Arn"] for page in pages for rule in page["Rules"] if "ManagedBy" not in rule}
+    rules = {
+        rule["Name"]: rule["Arn"]
+        for page in pages
+        for rule in page["Rules"]
+        if "ManagedBy" not in rule and not rule["Name"].startswith(tail_prefix(bus))
+    }
     targets = events.get_paginator("list_targets_by_rule")
     led_to = {
         rule: {target["Arn"] for page in targets.paginate(EventBusName=bus, Rule=rule) for target in page["Targets"]}

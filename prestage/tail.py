@@ -60,6 +60,11 @@ class Wanted:
         )
 
 
+def tail_prefix(bus: str) -> str:
+    """How the names of the queues and rules begin that are there while somebody looks."""
+    return f"{bus[:20]}-tail-"
+
+
 class Tail:
     """The facts that are stated from `__enter__` on, until `__exit__`.
 
@@ -79,7 +84,7 @@ class Tail:
         self._bus, self._bus_arn = outputs["BusName"], outputs["BusArn"]
         self._wanted = wanted
         self._clock = clock
-        self._prefix = f"{self._bus[:20]}-tail-"
+        self._prefix = tail_prefix(self._bus)
         self._name = f"{self._prefix}{clock().astimezone(UTC):{_MOMENT}}-{uuid4().hex[:8]}"
 
     def __enter__(self) -> Self:

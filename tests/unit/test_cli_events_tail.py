@@ -84,6 +84,12 @@ def test_while_it_lasts_only_its_own_rule_may_send_to_its_queue(shell: Shell) ->
     assert temporary(shell) == []
 
 
+def test_its_rule_is_no_subscriber_s(shell: Shell) -> None:
+    with Stack.named(STACK).tail(Wanted()):
+        [_, rule] = temporary(shell)
+        shell.run("events", "replay", "--from", "2026-11-24", "--subscriber", rule).refused("no subscriber's rule")
+
+
 def test_a_tail_that_raises_leaves_nothing(shell: Shell) -> None:
     with pytest.raises(ZeroDivisionError), Stack.named(STACK).tail(Wanted()):
         raise ZeroDivisionError
