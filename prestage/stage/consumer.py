@@ -31,7 +31,10 @@ def make_environment(folder: Path, wheel: Path, group: str) -> Path:
         ConsumerError: it can't be made.
     """
     uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
-    inside = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder), "VIRTUAL_ENV": str(folder)}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # uv leaves its locks in the folder for temporary files.
+    beside = {"UV_PROJECT_ENVIRONMENT": str(folder), "VIRTUAL_ENV": str(folder), "TMPDIR": str(folder.parent)}
+    inside = {**os.environ, **beside}
     locked = ["sync", "--frozen", "--offline", "--no-install-project", "--only-group", group]
     _run([uv, *locked, "--python", sys.executable], ROOT, inside)
     _run([uv, "pip", "install", "--offline", "--no-deps", str(wheel)], ROOT, inside)
