@@ -156,12 +156,21 @@ def _line(event: Mapping[str, Any]) -> str:
 
 def _tree(facts: Sequence[Entry]) -> Iterator[_Place]:
     known = {fact.event_id: fact for fact in facts}
+    ready = {_of_generation(fact): fact.event_id for fact in facts if fact.name == "EnvironmentReady"}
     led_to: Mapping[str, list[Entry]] = defaultdict(list)
     for fact in facts:
-        led_to[fact.causation_id if fact.causation_id in known else ""].append(fact)
+        # Between the two is another team's report, which is not in the journal.
+        cause = ready.get(_of_generation(fact), "") if fact.name == "CheckRecorded" else fact.causation_id
+        led_to[cause if cause in known else ""].append(fact)
     for first in led_to[""]:
         yield _Place(first, None, "")
         yield from _below(first, led_to, "")
+
+
+def _of_generation(fact: Entry) -> tuple[str, int]:
+    """The environment that it is about, and which generation of it."""
+    about: Mapping[str, Any] = fact.data.get("environment") or {}
+    return str(about.get("id")), int(about.get("generation", 0))
 
 
 def _below(cause: Entry, led_to: Mapping[str, list[Entry]], stem: str) -> Iterator[_Place]:

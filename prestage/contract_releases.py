@@ -100,9 +100,17 @@ def _reason(example: Any) -> str:
     return f"version {event.version} of {event.name} is not known" if isinstance(event, Unknown) else ""
 
 
+def lost_examples(root: Path) -> Iterator[str]:
+    """The events of each release whose example is not kept any more."""
+    for version in versions(root):
+        for path in sorted((root / RELEASED / version).glob("*/v*.json")):
+            if not path.with_name("example.json").exists():
+                yield f"{path.relative_to(root).parent.as_posix()}/example.json: is gone, and is to be kept for ever"
+
+
 def verdict(root: Path) -> Verdict:
     """What changed in the working tree since the last release under `root`."""
-    return Verdict(compared(released(root), stated()), unreadable(released_examples(root)))
+    return Verdict(compared(released(root), stated()), [*unreadable(released_examples(root)), *lost_examples(root)])
 
 
 def record(root: Path, version: str) -> list[str]:

@@ -27,7 +27,7 @@ from github_app.client import (
 )
 from prestage.bus_policy import BusPolicy
 from prestage.dead_letters import DeadLetters
-from prestage.references import Reading, find_app, is_called, no_app, readings
+from prestage.references import Reading, UnknownAppError, find_app, is_called, no_app, readings
 from prestage.replays import replay
 from prestage.tail import Tail, Wanted
 from prestage_contracts.envelope import Data, Event
@@ -264,7 +264,13 @@ class Stack:
             UnknownAppError: it is neither, and no app goes by that name.
             UnknownEnvironmentError: it is neither.
         """
-        return self.journal.of_correlation(said) or self.journal.story_of_environment(self.environment(said).id)
+        # An environment first: what reports bring as their correlation_id is others' word, and could be its name.
+        try:
+            found = self.journal.story_of_environment(self.environment(said).id)
+        except (UnknownAppError, UnknownEnvironmentError):
+            found = ()
+        found = found or self.journal.of_correlation(said)
+        return found or self.journal.story_of_environment(self.environment(said).id)
 
     def replay(self, subscriber: str, start: datetime, end: datetime) -> str:
         """Have what was archived delivered again, by one subscriber's rule alone; see `replays.replay`."""

@@ -48,10 +48,10 @@ class Wanted:
 
     def takes(self, event: Mapping[str, Any]) -> bool:
         """Whether it is one of those."""
-        data: Mapping[str, Any] = event.get("detail", {}).get("data", {})
-        environment: Mapping[str, Any] = data.get("environment") or {}
+        data = _mapping(_mapping(event.get("detail")).get("data"))
+        environment = _mapping(data.get("environment"))
         told = environment or data
-        number = (told.get("pull_request") or {}).get("number") or data.get("pull_request_number")
+        number = _mapping(told.get("pull_request")).get("number") or data.get("pull_request_number")
         return (
             (not self.names or event.get("detail-type") in self.names)
             and (self.app_id is None or (environment or data).get("app_id") == self.app_id)
@@ -63,6 +63,11 @@ class Wanted:
 def tail_prefix(bus: str) -> str:
     """How the names of the queues and rules begin that are there while somebody looks."""
     return f"{bus[:20]}-tail-"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What others state may be anything."""
+    return value if isinstance(value, Mapping) else {}
 
 
 class Tail:

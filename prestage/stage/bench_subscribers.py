@@ -25,7 +25,7 @@ _SLOW = 5
 """Seconds."""
 
 _PATIENCE = 60
-_VISIT = "    status = _visit("
+_VISIT = "    state, answered = _visit("
 _KINDS: Mapping[str, str] = {
     "that works": "",
     "that fails": "    raise KeyError\n",

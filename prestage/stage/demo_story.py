@@ -31,7 +31,7 @@ class Story:
 
     def hear(self, fact: Fact) -> None:
         """The bus's subscriber."""
-        if fact["detail"].get("metadata", {}).get("group") == self.group:
+        if (fact["detail"].get("metadata") or {}).get("group") == self.group:
             self._arrived.put((time.monotonic(), fact))
 
     def begin_chapter(self) -> None:

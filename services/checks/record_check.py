@@ -36,10 +36,10 @@ class RecordCheck:
         said = event.data.model_dump(include={"name", "state", "summary", "link"})
         check = Check(**said, account=event.account)
         report = f"{event.account} {event.source} {event.metadata.event_id}"
-        now = event.metadata.occurred_at
-        kept = KeptCheck(check=check, reported_at=now, report=report, since=now)
+        now = self.clock()  # what people are shown; the sender's time only orders its own reports
+        kept = KeptCheck(check=check, reported_at=event.metadata.occurred_at, report=report, since=now)
         try:
-            taken = self.checks.take(environment, kept, self.clock())
+            taken = self.checks.take(environment, kept, now)
         except NotTakenError as refused:
             raise _refused(refused.code) from None
         if taken is None:

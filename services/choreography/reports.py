@@ -5,9 +5,10 @@ without a dead letter, which would be the sender's to fill, and without a fact, 
 is. See docs/adr/0019.
 """
 
+import json
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
@@ -25,6 +26,8 @@ MAX_BYTES = 8 * 1024
 AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours: whatever came later would be older than a report of next year."""
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _NOBODY = "0"
 
@@ -69,9 +72,11 @@ class ReportReaction(Reaction):
         if kind is None:
             raise _RefusedReportError("not_taken")
         try:
-            report = kind.model_validate(envelope.detail)
+            report = kind.model_validate_json(json.dumps(envelope.detail), strict=True)
         except ValidationError:
             raise _RefusedReportError("malformed") from None
+        if not _is_spelled_as_published(envelope.detail["metadata"]):
+            raise _RefusedReportError("malformed")
         if report.metadata.version.split(".")[0] != kind.major():
             raise _RefusedReportError("another_version")
         if report.metadata.occurred_at > self._clock() + AHEAD:
@@ -121,8 +126,21 @@ def _envelope(body: str) -> _Envelope:
         raise _RefusedReportError("malformed") from None
 
 
+def _is_spelled_as_published(metadata: dict[str, Any]) -> bool:
+    """Whether ids and times are as the published schema has them: pydantic reads more spellings of them."""
+    return bool(_UUID.fullmatch(metadata["event_id"]) and _MOMENT.fullmatch(metadata["occurred_at"]))
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # a moment before the first year, or after the last
+        raise _RefusedReportError("malformed") from None
+
+
 def _ours(given: Metadata) -> Metadata:
     """What of a report's metadata goes on: its id, its time, and what began it if that reads like an id."""
     formed = _CORRELATION.fullmatch(given.correlation_id)
     correlation_id = given.correlation_id if formed else str(given.event_id)
-    return given.model_copy(update={"hop": 0, "group": _NOBODY, "correlation_id": correlation_id})
+    at = _utc(given.occurred_at)
+    return given.model_copy(update={"hop": 0, "group": _NOBODY, "correlation_id": correlation_id, "occurred_at": at})

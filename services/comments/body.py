@@ -23,6 +23,8 @@ MAX_CHARACTERS = 60_000
 
 _LONGEST_NAME = 80
 _LONGEST_REASON = 300
+_LONGEST_LINK = 500
+"""Characters of a check's link as it is written; what is longer is left out, so that no team takes another's room."""
 _SHORT_SHA = 7
 _IN_A_URL = ":/?#@!$&'*+,=%-._~"
 """Characters that a link keeps. The others could end it, or the cell that it is in."""
@@ -44,7 +46,8 @@ def render(shown: Sequence[Row], checks: Mapping[str, EnvironmentChecks] = NO_CH
     lines = list(_fitting([_row(row) for row in shown]))
     hidden = len(shown) - len(lines)
     more = [f"\nAnd {hidden} more."] if hidden else []
-    written = list(_with_checks(lines, shown, checks))
+    written, unshown = _with_checks(lines, shown, checks)
+    more += [f"\nAnd {unshown} more checks."] if unshown else []
     foot = ["", _FOOT] if any(isinstance(row, Environment) and row.is_live for row in shown) else []
     return "\n".join([_TOP, *_HEAD, *written, *more, *foot])
 
@@ -55,22 +58,32 @@ def _fitting(lines: Sequence[str]) -> Iterator[str]:
     return islice(fitting, MAX_ROWS)
 
 
-def _with_checks(lines: Sequence[str], shown: Sequence[Row], checks: Mapping[str, EnvironmentChecks]) -> Iterator[str]:
-    """The apps' lines, each with its checks' below it for which there is room: other teams' words displace none."""
+def _with_checks(
+    lines: Sequence[str], shown: Sequence[Row], checks: Mapping[str, EnvironmentChecks]
+) -> tuple[list[str], int]:
+    """The apps' lines, each with its checks' below it for which there is room, and how many checks have none.
+
+    Other teams' words displace no app.
+    """
     left = MAX_CHARACTERS - sum(len(line) + 1 for line in lines)
+    written, hidden = list[str](), 0
     for line, row in zip(lines, shown, strict=False):
-        yield line
+        written.append(line)
         found = checks.get(row.id) if isinstance(row, Environment) else None
         for check in found.checks if found else ():
             told = _check(check)
-            left -= len(told) + 1
-            if left >= 0:
-                yield told
+            if len(told) < left:
+                left -= len(told) + 1
+                written.append(told)
+            else:
+                hidden += 1
+    return written, hidden
 
 
 def _check(kept: KeptCheck) -> str:
     check = kept.check
-    state = f"[{_CHECKED[check.state]}]({_url(check.link)})" if check.link else _CHECKED[check.state]
+    link = _url(check.link) if check.link else ""
+    state = f"[{_CHECKED[check.state]}]({link})" if 0 < len(link) <= _LONGEST_LINK else _CHECKED[check.state]
     summary = f": {literal(check.summary, _LONGEST_REASON)}" if check.summary.strip() else ""
     return f"| ↳ {literal(check.name)} | {state}{summary} | - | {_minute(kept.since)} |"
 

@@ -1,11 +1,12 @@
 """Reports: what other teams state about environments, from sources of their own."""
 
 import json
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints
 
-from prestage_contracts.envelope import Data, Event
+from prestage_contracts.envelope import MAX_HOP, Data, Event, Metadata, identify
 from prestage_contracts.snapshot import Identifier
 
 OURS = "prestage."
@@ -25,6 +26,24 @@ type CheckLink = Annotated[
 
 class Report(Event):
     """A fact that another team states, from a source of its own: any but Prestage's, so it has no `SOURCE`."""
+
+    @classmethod
+    def state(cls, data: Data, *, cause: Metadata, now: datetime) -> Self:
+        """A report at that moment: one that says the same at another moment is another, as what it says may have
+        been otherwise in between. It goes no further than the longest chain of facts.
+        """
+        return cls(
+            metadata=Metadata(
+                event_id=identify(str(cause.event_id), cls, f"{data.subject} {now.isoformat()}"),
+                correlation_id=cause.correlation_id,
+                causation_id=str(cause.event_id),
+                version=cls.VERSION,
+                occurred_at=now,
+                hop=min(cause.hop + 1, MAX_HOP),
+                group=cause.group,
+            ),
+            data=data,
+        )
 
     @classmethod
     def is_from(cls, source: str) -> bool:
@@ -48,7 +67,7 @@ class CheckReportedData(Data):
 
     @property
     def subject(self) -> str:
-        """All of it: each different report of one cause is a fact of its own, and the same one is the same."""
+        """All of it."""
         said = (self.environment_id, self.generation, self.name, self.state, self.summary, self.link)
         return json.dumps(said, separators=(",", ":"))
 

@@ -20,10 +20,13 @@ from records.environments import Environment, environment_key
 from records.table import ABSENT, Check, ConditionFailedError, ConflictError, Item, Put, Table, Write
 
 MOST_IN_A_MINUTE = 30
-"""Reports of one environment that are taken in one minute."""
+"""Reports of one environment that are taken in one minute, of each account: no team can use up another's."""
 
 MOST_CHECKS = 20
-"""Of one generation of an environment. Those that are required have a place beyond that."""
+"""Of one generation of an environment, of each account. Those that are required have a place beyond that."""
+
+MOST_OF_ALL = 5
+"""How many times as much all accounts together may have."""
 
 _TRIES = 6
 _RANKS = {"pending": 0, "success": 1, "failure": 2}
@@ -89,11 +92,14 @@ class EnvironmentChecks(Frozen):
         before, key = self.get(kept.check.name), check_key(kept.check.name)
         if before is not None and not kept.comes_after(before):
             return None
-        if before is None and len(self.checks) >= MOST_CHECKS and key not in required:
+        account = kept.check.account
+        theirs = sum(one.check.account == account for one in self.checks)
+        if before is None and key not in required and _is_over(theirs, len(self.checks), MOST_CHECKS):
             raise NotTakenError("too_many_checks")
         minute = now.replace(second=0, microsecond=0)
         taken = self.taken if self.minute == minute else ()
-        if len(taken) >= MOST_IN_A_MINUTE:
+        reported = sum(one.startswith(f"{account} ") for one in taken)
+        if _is_over(reported, len(taken), MOST_IN_A_MINUTE):
             raise NotTakenError("flood")
         if before is not None and before.check == kept.check:
             kept = kept.model_copy(update={"since": before.since})
@@ -107,6 +113,10 @@ class EnvironmentChecks(Frozen):
                 "writes": self.writes + 1,
             }
         )
+
+
+def _is_over(theirs: int, of_all: int, most: int) -> bool:
+    return theirs >= most or of_all >= MOST_OF_ALL * most
 
 
 class Owner(Frozen):

@@ -1,6 +1,7 @@
 """Other teams report checks over the stage's bus: good reports are shown, bad ones show nowhere."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +95,31 @@ def test_a_bad_report_shows_nowhere_but_in_the_log(
     assert world.messages("ChecksDeadLetterQueueUrl") == []
     refused = [json.loads(line) for _, line in world.logged if '"a report is refused"' in line]
     assert (refused[-1]["reason"], refused[-1]["account"]) == (reason, QUALITY)
+
+
+@pytest.mark.parametrize("metadata", [{"version": "2.0"}, {"version": 1.0}, None])
+def test_a_report_of_another_version_or_none_is_refused_and_told(
+    world: World, place: Place, metadata: dict[str, Any] | None
+) -> None:
+    place.run()
+    told = entry(place, {})
+    detail = json.loads(told["Detail"])
+    detail["metadata"] = None if metadata is None else {**detail["metadata"], **metadata}
+    before = len([line for _, line in world.logged if '"a report is refused"' in line])
+    place.stage.bus.put_events([{**told, "Detail": json.dumps(detail)}], QUALITY)
+    settle(place)
+    assert len([line for _, line in world.logged if '"a report is refused"' in line]) == before + 1
+    assert place.facts("CheckRecorded") == []
+
+
+def test_a_failure_that_comes_back_is_told_to_github(world: World) -> None:
+    place = world.place("storefront", required_checks=("smoke",))
+    place.run()
+    for state, expected in (("failure", "failure"), ("success", "success"), ("failure", "failure")):
+        place.stage.time.advance(timedelta(seconds=1))
+        report(place, state=state, summary="as before")
+        settle(place)
+        assert place.deployments()[-1].state == expected
 
 
 def test_a_name_is_of_whoever_reported_it_first(place: Place) -> None:

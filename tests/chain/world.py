@@ -191,7 +191,7 @@ class Place:
     def facts(self, name: str = "") -> list[Fact]:
         """The facts about this repository, of that name or all, in the order in which they were stated."""
         group = str(self.id)
-        facts = [fact for fact in self.stage.bus.events if fact["detail"].get("metadata", {}).get("group") == group]
+        facts = [fact for fact in self.stage.bus.events if (fact["detail"].get("metadata") or {}).get("group") == group]
         return [fact for fact in facts if name in {"", fact["detail-type"]}]
 
     def names(self) -> list[str]:

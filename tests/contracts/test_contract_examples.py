@@ -10,6 +10,7 @@ from prestage.contract_story import instead, story
 from prestage.life_diagram import STATED
 from prestage_contracts import CONTRACT, Event
 from prestage_contracts.envelope import identify
+from prestage_contracts.reports import Report
 from prestage_contracts.runtimes import RuntimeReadyData, RuntimeRequestedData
 from prestage_contracts.snapshot import AboutEnvironment, EnvironmentSnapshot
 from records.life import MOVES, Move, Status
@@ -70,7 +71,9 @@ def test_a_fact_follows_from_its_cause(event: Event) -> None:
 
 def test_every_fact_is_identified_by_its_cause() -> None:
     for event in FACTS:
-        assert event.metadata.event_id == identify(event.metadata.causation_id, type(event), event.data.subject)
+        moment = f" {event.metadata.occurred_at.isoformat()}" if isinstance(event, Report) else ""
+        subject = f"{event.data.subject}{moment}"
+        assert event.metadata.event_id == identify(event.metadata.causation_id, type(event), subject)
 
 
 @pytest.mark.parametrize(

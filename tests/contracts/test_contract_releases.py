@@ -72,6 +72,13 @@ def test_a_breaking_change_is_told_and_fails(root: Path, capsys: pytest.CaptureF
     assert lines[-1].startswith("A consumer of release 0.9.0 could break. Raise the event's major version")
 
 
+def test_a_released_example_that_is_gone_fails(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = next(root.glob("events-schema/released/*/EnvironmentReady/example.json"))
+    example.unlink()
+    assert main([], root=root) == 1
+    assert "EnvironmentReady/example.json: is gone" in capsys.readouterr().out
+
+
 def test_a_breaking_change_is_not_recorded(root: Path) -> None:
     rewritten(root, "RuntimeReady/v1.json", '"region"', '"zone"')
     assert main(["--record"], root=root) == 1

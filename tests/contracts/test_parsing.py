@@ -2,6 +2,7 @@
 
 import copy
 import json
+from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -12,6 +13,7 @@ from prestage.contract_examples import delivered, examples
 from prestage.contract_files import ROOT
 from prestage.contract_releases import released_examples
 from prestage_contracts import CONTRACT, CheckReported, Event, MalformedEventError, Unknown, parse
+from prestage_contracts.envelope import MAX_HOP
 from prestage_contracts.parsing import parsed
 from prestage_contracts.reports import CheckReportedData
 from tests.contracts.constraints import Path, at, changed
@@ -184,3 +186,19 @@ def test_each_different_report_of_one_cause_is_a_fact_of_its_own(field: str) -> 
 def test_a_link_that_is_not_plainly_one_is_malformed(link: str) -> None:
     with pytest.raises(MalformedEventError, match="link"):
         parse(changed(EXAMPLES["CheckReported"], ("detail", "data", "link"), lambda _: link))
+
+
+def test_a_report_of_the_last_fact_that_can_be_is_one_too() -> None:
+    example = examples()["CheckReported"]
+    assert isinstance(example, CheckReported)
+    cause = example.metadata.model_copy(update={"hop": MAX_HOP})
+    assert CheckReported.state(example.data, cause=cause, now=example.metadata.occurred_at).metadata.hop == MAX_HOP
+
+
+def test_what_is_reported_again_at_another_moment_is_another_fact() -> None:
+    example = examples()["CheckReported"]
+    assert isinstance(example, CheckReported)
+    first = example.metadata.occurred_at
+    moments = (first, first, first + timedelta(seconds=1))
+    ids = [CheckReported.state(example.data, cause=example.metadata, now=now).metadata.event_id for now in moments]
+    assert ids[0] == ids[1] != ids[2]

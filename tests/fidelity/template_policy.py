@@ -251,7 +251,10 @@ def rules_follow_the_contracts(template: Template) -> Problems:
             elif sorted({event.SOURCE for event in kinds.values()}) != sorted(map(str, pattern.get("source", []))):
                 yield f"{name} waits for a source that does not state its events"
         majors = [{"prefix": f"{major}."} for major in {event.VERSION.split(".")[0] for event in kinds.values()}]
-        if pattern.get("detail", {}).get("metadata", {}).get("version") != majors:
+        pinned = pattern.get("detail", {}).get("metadata", {}).get("version")
+        if takes_reports(rule) and "detail" in pattern:
+            yield f"{name} leaves out reports that are to be refused, and told"
+        elif not takes_reports(rule) and pinned != majors:
             yield f"{name} does not pin the major version"
         if pattern.get("replay-name") != [{"exists": False}]:
             yield f"{name} reacts to replays, which are for subscribers"

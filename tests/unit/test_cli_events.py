@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -50,6 +51,32 @@ def test_what_led_to_what_is_shown_as_a_tree(shell: Shell, shop: App) -> None:
         "  └ DeploymentReported",
     ]
     assert longest == "the longest hop: RuntimeRequested → RuntimeReady, 0:01:00\n"
+
+
+def test_what_was_recorded_of_a_report_is_below_what_it_reports_on(shell: Shell, shop: App) -> None:
+    """Between the two is the report itself, another team's, which the journal does not have."""
+    said = about(begin(shell.at.records, of=shop))
+    created = first("EnvironmentCreated", **said)
+    ready = after(created, "EnvironmentReady", **said)
+    report = ready.model_copy(update={"metadata": ready.metadata.model_copy(update={"event_id": uuid4()})})
+    keep(shell, created, ready, after(report, "CheckRecorded", later=timedelta(seconds=4), **said))
+    tree, _, longest = shell.do("events", "show", DELIVERY).partition("\n\n")
+    assert [line.split("\t")[0] for line in tree.splitlines()] == [
+        "EnvironmentCreated",
+        "└ EnvironmentReady",
+        "  └ CheckRecorded",
+    ]
+    assert longest == "the longest hop: EnvironmentReady → CheckRecorded, 4.0 s\n"
+
+
+@pytest.mark.parametrize("said", ["storefront#3", "the id"])
+def test_no_report_takes_the_place_of_an_environment_s_story(shell: Shell, shop: App, said: str) -> None:
+    """A report brings whatever it likes as its correlation_id."""
+    tell_a_life(shell, shop)
+    environment = shell.at.stack.environment("storefront#3")
+    said = environment.id if said == "the id" else said
+    keep(shell, first("CheckRecorded", story=said, **about(environment)))
+    assert "PullRequestOpened" in shell.do("events", "show", said)
 
 
 def test_the_facts_of_a_pull_requests_environment_are_shown(shell: Shell, shop: App) -> None:

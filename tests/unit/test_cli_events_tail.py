@@ -58,7 +58,19 @@ def test_facts_are_chosen_by_what_they_are_about(wanted: Wanted, taken: list[str
     assert [one["detail-type"] for one in (READY, COMMENTED) if pattern.matches(one) and wanted.takes(one)] == taken
 
 
-@pytest.mark.parametrize("event", [{}, {"detail": {}}, {"detail": {"data": {"environment": None}}}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"detail": {}},
+        {"detail": []},
+        {"detail": {"data": "x"}},
+        {"detail": {"data": None}},
+        {"detail": {"data": []}},
+        {"detail": {"data": {"environment": "x"}}},
+        {"detail": {"data": {"pull_request": 7}}},
+    ],
+)
 def test_what_is_no_fact_is_about_nothing(event: dict[str, Any]) -> None:
     assert Wanted().takes(event)
     assert not Wanted(environment_id="one").takes(event)

@@ -9,11 +9,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from prestage.bus_policy import BusPolicy, SubscriberRefusedError
 from prestage.contract_examples import examples
+from prestage.stack import Stack
 from prestage.stage.aws import ACCOUNT, REGION
 from prestage.stage.roles import Wish
 from prestage_contracts import CheckReported, EnvironmentReady
-from tests.unit.cli_stage import Shell
+from tests.unit.cli_stage import STACK, Shell
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -177,6 +179,33 @@ def test_who_is_revoked_may_nothing_more_and_its_rules_are_told(shell: Shell) ->
     with pytest.raises(ClientError, match="AccessDenied"):
         put_rule(shell, READY, name="another")
     shell.run("subscribers", "revoke", TEAM).refused("is no subscriber", "subscribers list")
+
+
+def test_who_is_overwritten_at_the_same_moment_is_told(shell: Shell) -> None:
+    shell.do(*ALLOW)
+    policy, bus = Stack.named(STACK).bus_policy, shell.at.bus
+
+    class Meanwhile:
+        """EventBridge, where another operator writes right after this one."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(boto3.client("events"), name)
+
+        def put_permission(self, **asked: Any) -> None:
+            boto3.client("events").put_permission(**asked)
+            bus.policy.replace(json.dumps({"Statement": []}))
+
+    overwritten = BusPolicy(Meanwhile(), shell.at.outputs)  # type: ignore[arg-type]  # as far as it is asked
+    with pytest.raises(SubscriberRefusedError, match="try again"):
+        overwritten.allow(policy.subscribers()[0])
+
+
+def test_what_was_taken_out_by_hand_is_not_told(shell: Shell) -> None:
+    shell.do(*ALLOW)
+    policy = json.loads(shell.at.bus.policy.text)
+    kept = [one for one in policy["Statement"] if "Makes" not in one["Sid"]]
+    shell.at.bus.policy.replace(json.dumps({"Statement": kept}))
+    assert shell.run("subscribers", "list").rows == [[TEAM, "", "qa.smoke"]]
 
 
 def test_statements_that_are_not_a_subscriber_s_stay(shell: Shell) -> None:

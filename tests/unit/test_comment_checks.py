@@ -94,6 +94,22 @@ def test_many_checks_displace_no_app_and_fit_into_the_comment() -> None:
     assert len(body) < MAX_CHARACTERS + 1000
 
 
+def test_checks_without_room_are_counted() -> None:
+    apps = [preview(of=app(f"app-{number:03}")) for number in range(90)]
+    link = "https://quality.example/1"
+    long = [kept(f"check {number}", summary="|" * 200, link=link) for number in range(20)]
+    standing = {key: one for each in apps for key, one in below(each, *long).items()}
+    assert re.search(r"^And [0-9]+ more checks\.$", render(apps, standing), re.MULTILINE)
+
+
+def test_a_link_that_would_take_the_others_room_is_not_shown() -> None:
+    environment = preview(of=app("storefront"))
+    link = f"https://quality.example/{'(' * 2000}"
+    body = render([environment], below(environment, kept("smoke", link=link)))
+    assert "quality.example" not in body
+    assert "| ↳ `smoke` | Passed" in body
+
+
 @pytest.fixture
 def world(local: Local) -> World:
     register(local.table, SHOP)

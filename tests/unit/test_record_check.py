@@ -5,8 +5,9 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, TextIO, cast
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from choreography import reports
 from prestage_contracts.envelope import Reason
 from records.apps import Apps
-from records.checks import MOST_CHECKS, MOST_IN_A_MINUTE, NotTakenError
+from records.checks import MOST_CHECKS, MOST_IN_A_MINUTE, MOST_OF_ALL, NotTakenError
 from records.environments import Environments
 from tests.unit.checks_stage import OTHERS, QUALITY, World
 from tests.unit.dynamodb import local_aws
@@ -183,6 +184,69 @@ def test_so_many_checks_are_shown_and_those_that_are_required_beyond_that(world:
     assert codes(log) == ["too_many_checks"]
     assert len(world.stands()) == MOST_CHECKS + 1
     assert len(world.checks.owners(world.app.id)) == MOST_CHECKS + 1
+
+
+def test_no_team_uses_up_what_another_may_report(world: World, log: io.StringIO) -> None:
+    for number in range(MOST_IN_A_MINUTE + 1):
+        world.report(OTHERS, name="noise", summary=f"{number}", seconds=number)
+    world.report(QUALITY)
+    assert codes(log) == ["flood"]
+    assert world.stands()["smoke"] == "success"
+
+
+def test_no_team_takes_another_s_place_for_checks(world: World, log: io.StringIO) -> None:
+    for number in range(MOST_CHECKS + 1):
+        world.report(OTHERS, name=f"check {number}")
+    world.report(QUALITY)
+    assert codes(log) == ["too_many_checks"]
+    assert world.stands()["smoke"] == "success"
+
+
+def test_all_teams_together_may_report_so_much_and_no_more(world: World, log: io.StringIO) -> None:
+    for account in range(MOST_OF_ALL + 1):
+        for number in range(MOST_IN_A_MINUTE):
+            world.report(f"{account:012}", name=f"of {account}", summary=f"{number}", seconds=number)
+    assert codes(log) == ["flood"] * MOST_IN_A_MINUTE
+
+
+def test_a_result_that_comes_back_counts(world: World) -> None:
+    """A report is made by `CheckReported.state`, under another id at each moment."""
+    for seconds, state in enumerate(("failure", "success", "failure")):
+        world.report(report_id=str(uuid4()), state=state, seconds=seconds)
+    assert world.stands() == {"smoke": "failure"}
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00-01:00"])
+def test_since_when_a_check_stands_is_not_its_sender_s_to_say(world: World, moment: str) -> None:
+    event = world.delivered()
+    event["detail"]["metadata"]["occurred_at"] = moment
+    world.deliver(json.dumps(event))
+    [kept] = world.checks.of(world.environment).checks
+    assert (kept.since, kept.reported_at.tzinfo) == (world.now(), UTC)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("metadata", "occurred_at", "0001-01-01T00:00:00+23:59"),
+        ("metadata", "occurred_at", 1_700_000_000),
+        ("metadata", "occurred_at", "1700000000"),
+        ("metadata", "occurred_at", "2026-01-01 10:00:00Z"),
+        ("metadata", "event_id", "urn:uuid:0d5be1a7-90f6-5c3c-8d2a-6f1b7c4e9a35"),
+        ("metadata", "event_id", "0d5be1a790f65c3c8d2a6f1b7c4e9a35"),
+        ("metadata", "hop", "1"),
+        ("data", "generation", "1"),
+        ("data", "generation", True),
+    ],
+    ids=repr,
+)
+def test_what_the_published_schema_refuses_is_refused(
+    world: World, log: io.StringIO, part: str, field: str, value: Any
+) -> None:
+    event = world.delivered()
+    event["detail"][part][field] = value
+    world.deliver(json.dumps(event))
+    assert (codes(log), world.stands()) == (["malformed"], {})
 
 
 @pytest.mark.parametrize(

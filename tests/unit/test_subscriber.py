@@ -16,6 +16,7 @@ from prestage.tail import Wanted
 from prestage_contracts import CheckReported, EnvironmentReady, parse
 from tests.chain.world import MAIN_JOB, Place, World
 
+VISIT = "    state, answered = _visit("
 SUBSCRIBER = "Smoke"
 """How its functions' names begin."""
 
@@ -98,20 +99,44 @@ def test_a_preview_that_does_not_serve_fails_the_check(place: Place) -> None:
     assert "Failed: `answered 404`" in place.comment()
 
 
-def test_a_fact_that_comes_twice_is_reported_once(place: Place) -> None:
+def test_a_fact_that_comes_twice_is_reported_twice_and_shown_once(place: Place) -> None:
     place.stage.bus.duplicate(match="EnvironmentReady")
     run(place)
-    reports = place.facts("CheckReported")
-    assert len(reports) == 2
-    assert len({fact["detail"]["metadata"]["event_id"] for fact in reports}) == 1
-    assert len(place.facts("CheckRecorded")) == 1
+    assert len(place.facts("CheckReported")) == 2
+    assert place.comment().count(f"`{CHECK}`") == 1
+
+
+def test_a_replay_changes_neither_comment_nor_deployment(place: Place) -> None:
+    run(place)
+    before = place.comment(), len(place.facts("CheckReported")), place.comment_writes()
+    place.world.remove_by_hand(place.environment().fly_app)
+    bus, outputs = place.stage.bus, place.stage.deployment.outputs
+    [rule] = [rule for rule in bus.rules if rule.name == "smoke-ReadyRule"]
+    now = place.stage.time.now()
+    assert bus.replay(outputs["ArchiveArn"], now - timedelta(days=1), now, [rule.arn]) > 0
+    place.stage.settle_through(timedelta(minutes=1))
+    assert (place.comment(), len(place.facts("CheckReported")), place.comment_writes()) == before
+
+
+def test_a_result_that_comes_back_counts(place: Place) -> None:
+    """Failed, passed, and failed again as before: the last one is what is shown."""
+    run(place)
+    [ready] = place.facts("EnvironmentReady")
+    app = place.environment().fly_app
+    place.put_again(ready)
+    place.world.remove_by_hand(app)
+    for _ in range(2):
+        place.stage.time.advance(timedelta(seconds=5))
+        place.put_again(ready)
+        place.stage.settle_through(timedelta(minutes=1))
+    assert "Failed: `answered 404`" in place.comment()
 
 
 def test_a_subscriber_that_fails_has_dead_letters_and_delays_nobody(
     shared: World, place: Place, code: Path, outputs: dict[str, str]
 ) -> None:
     right = (code / "app.py").read_text()
-    (code / "app.py").write_text(right.replace("    status = _visit(", "    raise KeyError\n    status = _visit("))
+    (code / "app.py").write_text(right.replace(VISIT, "    raise KeyError\n" + VISIT))
     shared.stage.redeploy()
     run(place)
     assert set(MAIN_JOB) <= set(place.names())

@@ -3,6 +3,7 @@
 The whole of another team's function: it knows the events by `prestage-contracts`, and nothing else of Prestage.
 """
 
+import http.client
 import json
 import os
 import urllib.error
@@ -10,7 +11,6 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 import boto3
@@ -30,41 +30,46 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
 def _done(record: Mapping[str, Any]) -> bool:
     try:
-        match parse(json.loads(record["body"])):
+        event = json.loads(record["body"])
+        if "replay-name" in event:  # what was ready once is not what is there now
+            _log("passed over", fact="a replay")
+            return True
+        match parse(event):
             case EnvironmentReady() as ready:
                 _check(ready)
             case other:  # what the rule did not ask for, or a version that this wheel does not know
                 _log("passed over", fact=type(other).__name__)
-    except (MalformedEventError, OSError, ReportError) as error:
+    except (MalformedEventError, ReportError) as error:
         _log("failed", error=type(error).__name__)
         return False
     return True
 
 
 def _check(ready: EnvironmentReady) -> None:
-    """A fact may come twice: its report is the same then, with the same id, and Prestage takes it once."""
+    """A fact may come twice: the visit is repeated, and the latest report counts."""
     environment = ready.data.environment
-    status = _visit(environment.address)
-    state: CheckState = "success" if status < HTTPStatus.BAD_REQUEST else "failure"
+    state, answered = _visit(environment.address)
     said = CheckReportedData(
         environment_id=environment.id,
         generation=environment.generation,
         name=NAME,
         state=state,
-        summary=f"answered {status}",
+        summary=answered,
         link=None,
     )
     _report(CheckReported.state(said, cause=ready.metadata, now=datetime.now(UTC)))
     _log("reported", state=state, event_id=str(ready.metadata.event_id))
 
 
-def _visit(address: str) -> int:
+def _visit(address: str) -> tuple[CheckState, str]:
     request = urllib.request.Request(address, headers={"User-Agent": "smoke"})
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return int(answer.status)
+            return "success", f"answered {answer.status}"
     except urllib.error.HTTPError as refused:
-        return refused.code
+        return "failure", f"answered {refused.code}"
+    except (OSError, http.client.HTTPException) as error:
+        return "failure", f"did not answer: {type(error).__name__}"
 
 
 class ReportError(Exception):
