@@ -70,14 +70,20 @@ def _with_checks(
     for line, row in zip(lines, shown, strict=False):
         written.append(line)
         found = checks.get(row.id) if isinstance(row, Environment) else None
-        for check in found.checks if found else ():
-            told = _check(check)
+        for told in [*map(_check, found.checks if found else ()), *_awaited(row, found)]:
             if len(told) < left:
                 left -= len(told) + 1
                 written.append(told)
             else:
                 hidden += 1
     return written, hidden
+
+
+def _awaited(row: Row, found: EnvironmentChecks | None) -> Iterator[str]:
+    """A row for each check that the deployment waits for and nobody has reported."""
+    if isinstance(row, Environment) and row.is_live:
+        missing = (name for name in row.required_checks if found is None or found.get(name) is None)
+        yield from (f"| ↳ {literal(name)} | Waiting for its report | - | - |" for name in missing)
 
 
 def _check(kept: KeptCheck) -> str:

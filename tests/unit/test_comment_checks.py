@@ -102,6 +102,15 @@ def test_checks_without_room_are_counted() -> None:
     assert re.search(r"^And [0-9]+ more checks\.$", render(apps, standing), re.MULTILINE)
 
 
+def test_what_the_deployment_waits_for_has_a_row_before_anybody_reports_it() -> None:
+    environment = preview(of=app("storefront"), required_checks=("Smoke", "load"))
+    body = render([environment], below(environment, kept("smoke")))
+    assert "| ↳ `load` | Waiting for its report | - | - |" in body
+    assert body.count("moke`") == 1
+    assert "`load`" in render([environment])
+    assert "`load`" not in render([environment.model_copy(update={"status": "stopped"})])
+
+
 def test_a_link_that_would_take_the_others_room_is_not_shown() -> None:
     environment = preview(of=app("storefront"))
     link = f"https://quality.example/{'(' * 2000}"
