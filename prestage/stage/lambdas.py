@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,7 +56,8 @@ class Lambdas(Closing):
         self._all: set[Execution] = set()
         self._lock = threading.Lock()
         self._closed = False
-        self._forked = ForkServer(services, packages, python)
+        self._begin = partial(ForkServer, services, packages, python)
+        self._forked: ForkServer | None = None
 
     def invoke(self, logical_id: str, event: Mapping[str, Any]) -> Any:
         """The handler's result. A process that gives no answer is ended; one whose handler raised is used again.
@@ -134,7 +136,8 @@ class Lambdas(Closing):
             self._all.clear()
             self._free.clear()
         _close(executions)
-        self._forked.close()
+        if self._forked is not None:
+            self._forked.close()
 
     def _take(self, function: DeployedFunction) -> Execution:
         with self._lock:
@@ -143,6 +146,8 @@ class Lambdas(Closing):
             free = self._free[function.logical_id]
             if free:
                 return free.pop()
+            if self._forked is None:  # whose functions others run has no use for it, nor the folder of their code
+                self._forked = self._begin()
             log = self._log
             execution = Execution(
                 function.logical_id,
