@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prestage_contracts import EVENTS, CheckReported
 from prestage_contracts.envelope import Frozen
+from prestage_contracts.reports import OURS
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -21,7 +22,6 @@ LONGEST = 10_240
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
-_OURS = "prestage."
 _CREATOR = {"events:creatorAccount": "${aws:PrincipalAccount}"}
 _KEEPING = (
     "events:DeleteRule",
@@ -64,8 +64,8 @@ class BusPolicy:
 
     def __init__(self, events: "EventBridgeClient", outputs: Mapping[str, str]) -> None:
         self._events = events
-        self._bus, self._arn = outputs["BusName"], outputs["BusArn"]
-        self._sid = f"{self._bus}-Subscriber"  # a statement's id is unique in the account and region
+        self.bus_name, self.bus_arn = outputs["BusName"], outputs["BusArn"]
+        self._sid = f"{self.bus_name}-Subscriber"  # a statement's id is unique in the account and region
 
     def subscribers(self) -> list[Subscriber]:
         """Those who were allowed, by account or organisation."""
@@ -99,13 +99,13 @@ class BusPolicy:
 
     def rules_of(self, account: str) -> list[str]:
         """The names of the rules on the bus that an account has made."""
-        pages = self._events.get_paginator("list_rules").paginate(EventBusName=self._bus)
+        pages = self._events.get_paginator("list_rules").paginate(EventBusName=self.bus_name)
         names = [rule["Name"] for page in pages for rule in page["Rules"]]
-        described = ((name, self._events.describe_rule(Name=name, EventBusName=self._bus)) for name in names)
+        described = ((name, self._events.describe_rule(Name=name, EventBusName=self.bus_name)) for name in names)
         return sorted(name for name, rule in described if rule.get("CreatedBy") == account)
 
     def _statements(self) -> list[dict[str, Any]]:
-        policy = self._events.describe_event_bus(Name=self._bus).get("Policy")
+        policy = self._events.describe_event_bus(Name=self.bus_name).get("Policy")
         statements: list[dict[str, Any]] = json.loads(policy)["Statement"] if policy else []
         return statements
 
@@ -114,19 +114,19 @@ class BusPolicy:
             raise SubscriberRefusedError(
                 f"{subscriber.principal!r} is neither an account (twelve digits) nor an organisation (o-…)"
             )
-        if subscriber.principal == self._arn.split(":")[4]:
+        if subscriber.principal == self.bus_arn.split(":")[4]:
             raise SubscriberRefusedError("that is the stack's own account: what its IAM allows needs no more")
         if unknown := sorted({*subscriber.facts} - {*EVENTS}):
             raise SubscriberRefusedError(f"there is no fact {', '.join(unknown)}: docs/events.md lists them")
         source = subscriber.reports_as
-        if source is not None and (not _SOURCE.fullmatch(source) or source.startswith(_OURS)):
+        if source is not None and (not _SOURCE.fullmatch(source) or not CheckReported.is_from(source)):
             raise SubscriberRefusedError(
-                f"{source!r} is no source of a subscriber's: letters, digits, '.', '_', '/' and '-', not {_OURS}…"
+                f"{source!r} is no source of a subscriber's: letters, digits, '.', '_', '/' and '-', not {OURS}…"
             )
 
     def _made(self, subscriber: Subscriber) -> Iterator[dict[str, Any]]:
         """A statement for making rules, one for keeping them, and one for reporting."""
-        rules = self._arn.replace(":event-bus/", ":rule/") + "/*"
+        rules = self.bus_arn.replace(":event-bus/", ":rule/") + "/*"
         sources = sorted({EVENTS[name].SOURCE for name in subscriber.facts})
         asked = _only({"events:source": sources, "events:detail-type": sorted(subscriber.facts)})
         yield self._statement(
@@ -135,7 +135,7 @@ class BusPolicy:
         yield self._statement("Keeps", subscriber, _KEEPING, rules, {"StringEqualsIfExists": _CREATOR})
         if subscriber.reports_as is not None:
             said = _only({"events:source": [subscriber.reports_as], "events:detail-type": [CheckReported.name()]})
-            yield self._statement("Reports", subscriber, ["events:PutEvents"], self._arn, said)
+            yield self._statement("Reports", subscriber, ["events:PutEvents"], self.bus_arn, said)
 
     def _statement(
         self, what: str, subscriber: Subscriber, actions: Sequence[str], resource: str, when: Mapping[str, Any]
@@ -168,7 +168,7 @@ class BusPolicy:
                 f"the bus's policy would have {len(policy)} characters, of {LONGEST} that EventBridge takes: "
                 "allow an organisation in place of its accounts, or fewer facts"
             )
-        self._events.put_permission(EventBusName=self._bus, Policy=policy)
+        self._events.put_permission(EventBusName=self.bus_name, Policy=policy)
         if _sorted(self._statements()) != _sorted(statements):
             raise SubscriberRefusedError("somebody else changed the bus's policy at the same moment: try again")
 

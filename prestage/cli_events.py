@@ -133,12 +133,12 @@ def _wanted(
     if pull_request is not None and not (name and number.isascii() and number.isdecimal()):
         raise typer.BadParameter("--pull-request: APP#NUMBER")
     of_pull_request = stack.app(name) if name else None
-    about = of_app or of_pull_request or of_environment
+    placed = of_app or of_pull_request or of_environment
     return Wanted(
         names=tuple(names),
         app_id=of_app.id if of_app else None,
         environment_id=of_environment.id if of_environment else None,
-        repository_id=about.repository.id if about else None,
+        repository_id=placed.repository.id if placed else None,
         pull_request=int(number) if number else None,
     )
 
@@ -169,8 +169,8 @@ def _tree(facts: Sequence[Entry]) -> Iterator[_Place]:
 
 def _of_generation(fact: Entry) -> tuple[str, int]:
     """The environment that it is about, and which generation of it."""
-    about: Mapping[str, Any] = fact.data.get("environment") or {}
-    return str(about.get("id")), int(about.get("generation", 0))
+    environment: Mapping[str, Any] = fact.data.get("environment") or {}
+    return str(environment.get("id")), int(environment.get("generation", 0))
 
 
 def _below(cause: Entry, led_to: Mapping[str, list[Entry]], stem: str) -> Iterator[_Place]:

@@ -26,9 +26,9 @@ def allow(
 ) -> None:
     """Let an account make rules on the bus for these facts, and for no others. What it was let before is replaced."""
     subscriber = parsed(who, facts, reports_as)
-    found = Stack.named(stack)
-    found.bus_policy.allow(subscriber)
-    typer.echo(f"{who} may make rules for {', '.join(subscriber.facts)} on {found.bus_arn}")
+    policy = Stack.named(stack).bus_policy
+    policy.allow(subscriber)
+    typer.echo(f"{who} may make rules for {', '.join(subscriber.facts)} on {policy.bus_arn}")
     if reports_as:
         typer.echo(f"{who} may report checks as {reports_as}")
 
@@ -44,10 +44,9 @@ def list_(stack: StackName = DEFAULT_STACK) -> None:
 @app.command()
 def revoke(who: Who, stack: StackName = DEFAULT_STACK) -> None:
     """Let an account make no more rules, and report no more. Its rules go on until they are deleted: they are told."""
-    found = Stack.named(stack)
-    policy = found.bus_policy
+    policy = Stack.named(stack).bus_policy
     policy.revoke(who)
     typer.echo(f"{who} may subscribe to nothing more, and report no more")
     for rule in policy.rules_of(who):
         typer.echo(f"its rule {rule} goes on until it is ended:")
-        typer.echo(f"aws events disable-rule --event-bus-name {found.bus_name} --name {rule}")
+        typer.echo(f"aws events disable-rule --event-bus-name {policy.bus_name} --name {rule}")

@@ -27,9 +27,6 @@ _AT_ONCE = 10
 _WAIT = 1
 """Seconds. A receive that waits asks all of SQS's servers, one that doesn't only some of them."""
 
-_GROUP = "0"
-"""The message group of what is no fact."""
-
 
 class NoSuchLetterError(Exception):
     """No dead letter goes by what was said; the text says where to look."""
@@ -59,7 +56,6 @@ class DeadLetter:
     undelivered: bool
     sent_at: datetime
     body: str
-    received: int
     queues: _Queues
     receipt_handle: str
 
@@ -187,8 +183,8 @@ class DeadLetters:
 
     def _send_again(self, letter: DeadLetter) -> None:
         """First into the reaction's queue, then out of this one: what is there twice is reacted to once."""
-        group = letter.fact.metadata.group if letter.fact else _GROUP
-        self._sqs.send_message(QueueUrl=letter.queues.own_url, MessageBody=letter.body, MessageGroupId=group)
+        group: dict[str, Any] = {"MessageGroupId": letter.fact.metadata.group} if letter.fact else {}
+        self._sqs.send_message(QueueUrl=letter.queues.own_url, MessageBody=letter.body, **group)
         self._delete(letter)
 
     def _delete(self, letter: DeadLetter) -> None:
@@ -217,7 +213,6 @@ def _letter(message: "MessageTypeDef", queues: _Queues) -> DeadLetter:
         undelivered="ERROR_CODE" in told,
         sent_at=datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
         body=message["Body"],
-        received=int(system["ApproximateReceiveCount"]),
         queues=queues,
         receipt_handle=message["ReceiptHandle"],
     )

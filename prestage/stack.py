@@ -201,16 +201,6 @@ class Stack:
         """Who of other accounts may subscribe to its bus."""
         return BusPolicy(self._client("events"), self._outputs)
 
-    @property
-    def bus_arn(self) -> str:
-        """The bus's ARN, by which other accounts name it."""
-        return self._outputs["BusArn"]
-
-    @property
-    def bus_name(self) -> str:
-        """The bus's name, by which its own account does."""
-        return self._outputs["BusName"]
-
     @cached_property
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""
@@ -266,11 +256,12 @@ class Stack:
         """
         # An environment first: what reports bring as their correlation_id is others' word, and could be its name.
         try:
-            found = self.journal.story_of_environment(self.environment(said).id)
+            told = self.journal.story_of_environment(self.environment(said).id)
         except (UnknownAppError, UnknownEnvironmentError):
-            found = ()
-        found = found or self.journal.of_correlation(said)
-        return found or self.journal.story_of_environment(self.environment(said).id)
+            if told := self.journal.of_correlation(said):
+                return told
+            raise
+        return told or self.journal.of_correlation(said)
 
     def replay(self, subscriber: str, start: datetime, end: datetime) -> str:
         """Have what was archived delivered again, by one subscriber's rule alone; see `replays.replay`."""

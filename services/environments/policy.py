@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from prestage_contracts.envelope import Reason
 from prestage_contracts.ingress import PullRequestTold
 from records.apps import App
+from records.environments import Environment
 from records.pull_requests import PullRequest
 
 BOT = Reason(code="bot", message="Bots' pull requests get no preview of this app. Comment /preview for one.")
@@ -41,6 +42,12 @@ def _unless_asked_for(app: App, word: PullRequestTold) -> Iterator[tuple[bool, R
 
 def _label(name: str) -> Reason:
     return Reason(code="label", message=f"For a preview, add the label {name}, or comment /preview.")
+
+
+def under_policy(environment: Environment, app: App) -> Environment:
+    """The environment with what the app's policy says of its visitors, and of what its deployment waits for."""
+    policy = {"with_password": app.asks_for_password(environment.type), "required_checks": app.required_checks}
+    return environment.model_copy(update=policy)
 
 
 def over_cap(app: App) -> Reason:

@@ -11,7 +11,7 @@ from choreography.clock import Clock
 from choreography.reaction import Fact, RetryLaterError
 from environments import facts
 from environments.ask_github import AskGitHub
-from environments.policy import over_cap, reason_to_skip
+from environments.policy import over_cap, reason_to_skip, under_policy
 from environments.reach import Reach
 from environments.trust import may_see_secrets
 from github_app.access import Place
@@ -48,7 +48,7 @@ class Naming:
     address: str
 
     def named(self, environment: Environment, app: App) -> Environment:
-        """The app's environment with its names, and with what the app's policy says of its visitors and its checks."""
+        """The app's environment with its names, under the app's policy."""
         fly_app = self.fly_app(environment.id)
         address = urlsplit(self.address.format(fly_app=fly_app))
         host = app.production_domain if environment.type == "production" else app.domain and f"{fly_app}.{app.domain}"
@@ -56,11 +56,7 @@ class Naming:
             port = f":{address.port}" if address.port else ""
             address = address._replace(netloc=f"{host}{port}")
         names = {"fly_app": fly_app, "address": address.geturl(), "own_host": host}
-        policy = {
-            "with_password": app.asks_for_password(environment.type),
-            "required_checks": app.required_checks,
-        }
-        return environment.model_copy(update={**names, **policy})
+        return under_policy(environment.model_copy(update=names), app)
 
 
 @dataclass(frozen=True)

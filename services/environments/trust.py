@@ -1,10 +1,9 @@
 """Whether an environment may see its app's secrets, and what its app's policy says when it is deployed afresh."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from environments.ask_github import AskGitHub
-from environments.policy import is_trusted_with_secrets
+from environments.policy import is_trusted_with_secrets, under_policy
 from github_app.access import Place
 from prestage_contracts.ingress import PullRequestTold
 from records.apps import App, Apps
@@ -37,11 +36,8 @@ class Trust:
             RetryLaterError: GitHub does not say now whether the author may write.
         """
         app = self.apps.get(environment.app_id)
-        given: dict[str, Any] = {"with_secrets": self._still(environment, app)}
-        if app is not None:
-            asks = app.asks_for_password(environment.type)
-            given |= {"with_password": asks, "required_checks": app.required_checks}
-        return environment.model_copy(update=given)
+        anew = environment.model_copy(update={"with_secrets": self._still(environment, app)})
+        return anew if app is None else under_policy(anew, app)
 
     def _still(self, environment: Environment, app: App | None) -> bool:
         if environment.pull_request is None or not environment.with_secrets:

@@ -1,10 +1,8 @@
 import io
-import logging
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -13,6 +11,7 @@ from moto import mock_aws
 from choreography import reaction as kernel
 from records.table import Table
 from tests.choreography.world import World, create_table
+from tests.logs import written_by
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,8 +52,5 @@ def world(aws: Aws, table: Table) -> World:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    handler = cast("logging.StreamHandler[TextIO]", kernel.logger.registered_handler)
-    before = handler.setStream(stream)
-    yield stream
-    handler.setStream(before or sys.stdout)
+    with written_by(kernel.logger) as stream:
+        yield stream

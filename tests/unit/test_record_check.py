@@ -2,11 +2,9 @@
 
 import io
 import json
-import logging
-import sys
 from collections.abc import Iterator
 from datetime import UTC, timedelta
-from typing import Any, TextIO, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,6 +16,7 @@ from prestage_contracts.envelope import Reason
 from records.apps import Apps
 from records.checks import MOST_CHECKS, MOST_IN_A_MINUTE, MOST_OF_ALL, NotTakenError
 from records.environments import Environments
+from tests.logs import written_by
 from tests.unit.checks_stage import OTHERS, QUALITY, World
 from tests.unit.dynamodb import local_aws
 from tests.unit.record_examples import NOW, app, preview
@@ -31,11 +30,8 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    handler = cast("logging.StreamHandler[TextIO]", reports.logger.registered_handler)
-    before = handler.setStream(stream)
-    yield stream
-    handler.setStream(before or sys.stdout)
+    with written_by(reports.logger) as stream:
+        yield stream
 
 
 def refusals(log: io.StringIO) -> list[dict[str, Any]]:
