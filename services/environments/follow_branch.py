@@ -10,7 +10,7 @@ from choreography.clock import Clock
 from choreography.reaction import Fact, RefusedError, RetryLaterError
 from environments import facts
 from environments.ask_github import SETTLING, AskGitHub
-from environments.policy import over_cap
+from environments.policy import over_cap, under_policy
 from environments.previews import Naming
 from environments.reach import Reach
 from github_app.access import Place
@@ -63,8 +63,7 @@ class FollowBranch:
         moving = any(_is_moving(environment, event) for environment in following)
         if moving and not self._is_default(event, place):
             following = [environment for environment in following if environment.type != "production"]
-        asked = [(one, standing[one.app_id].asks_for_password(one.type)) for one in following]
-        return [*followed, *(fact for one, asks in asked for fact in self._follow(one, event, sha, asks=asks))]
+        return [*followed, *(fact for one in following for fact in self._follow(one, standing[one.app_id], event, sha))]
 
     def requested(self, event: DeployRequested) -> Sequence[Fact]:
         """An operator asked for production, or for a branch; a new generation begins, whatever was there."""
@@ -126,12 +125,12 @@ class FollowBranch:
         if self.clock() < max(changes) + SETTLING:
             raise RetryLaterError("GitHub's API does not know yet what its webhook told", LOOK_AGAIN)
 
-    def _follow(self, found: Environment, event: BranchPushed, sha: str | None, *, asks: bool) -> Sequence[Fact]:
+    def _follow(self, found: Environment, app: App, event: BranchPushed, sha: str | None) -> Sequence[Fact]:
         cause, branch = str(event.metadata.event_id), event.data.branch
         if sha is not None:
             pushed = {"sha": sha, "branch": branch, "repository": event.data.repository, "updated_at": self.clock()}
-            told = {**pushed, "installation_id": event.data.installation_id, "with_password": asks}
-            return self._deploy(found.model_copy(update=told), found, cause)
+            told = {**pushed, "installation_id": event.data.installation_id}
+            return self._deploy(under_policy(found.model_copy(update=told), app), found, cause)
         if found.type == "production":
             logger.info("the default branch is gone, production stays", environment_id=found.id)
             return facts.raised(found, cause)

@@ -94,6 +94,14 @@ def test_a_branch_s_preview_asks_for_a_password_from_the_push_on_after_its_app_d
     assert environment(world, "teal").with_password
 
 
+def test_a_branch_waits_from_a_push_on_for_the_checks_that_its_app_requires_by_then(world: World) -> None:
+    world.does(deploy(1))
+    world.change(required_checks=("smoke",))
+    assert environment(world).required_checks == ()
+    world.does(push(world, 5))
+    assert environment(world).required_checks == ("smoke",)
+
+
 def test_production_asks_for_no_password_whatever_its_app_does(world: World) -> None:
     world.change(authentication="basic")
     world.does(deploy(1))
