@@ -16,17 +16,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
 
+from prestage.stage.bench_lives import ENDS, HOPS, Heard, happenings_of, listen, time_hops
 from prestage.stage.bench_subscribers import print_side_by_side
 from prestage.stage.bench_times import Times
 from prestage.stage.counting import Counting, Counts
-from prestage.stage.demo import REPOSITORY, register
+from prestage.stage.demo import register
 from prestage.stage.sample import SampleRepository
 from prestage.stage.stage import Stage
 
@@ -36,29 +36,6 @@ WARM = 200
 COLD = 10
 SECRETS = 20
 
-HOPS: Mapping[str, Sequence[str]] = {
-    "Opened": (
-        "PullRequestOpened",
-        "EnvironmentCreated",
-        "SecretsResolved",
-        "RuntimeRequested",
-        "RuntimeReady",
-        "EnvironmentReady",
-    ),
-    "Pushed": (
-        "PullRequestUpdated",
-        "EnvironmentUpdated",
-        "SecretsResolved",
-        "RuntimeRequested",
-        "RuntimeReady",
-        "EnvironmentReady",
-    ),
-    "Closed": ("PullRequestClosed", "EnvironmentClosed", "RuntimeRemoved", "EnvironmentStopped"),
-}
-"""What happens to a pull request, and the facts that what people wait for comes by."""
-
-ENDS = {"Opened": "ready", "Pushed": "ready", "Closed": "removed"}
-
 BUDGET: Mapping[str, Mapping[str, int]] = {
     "Opened": {"KMS": 3, "GitHub": 10, "Fly.io": 8, "DynamoDB": 95, "DynamoDB, journal": 60},
     "Pushed": {"KMS": 3, "GitHub": 10, "Fly.io": 8, "DynamoDB": 105, "DynamoDB, journal": 70},
@@ -66,7 +43,6 @@ BUDGET: Mapping[str, Mapping[str, int]] = {
 }
 """Calls for one pull request with one app, however many secrets it has, with nothing cached."""
 
-_PATIENCE = 60
 _SETTLING = timedelta(minutes=5)
 
 
@@ -182,8 +158,7 @@ def _webhook(stage: Stage) -> Mapping[str, Any]:
 
 
 def _print_lives(console: Console, stage: Stage, sample: SampleRepository) -> None:
-    heard: SimpleQueue[tuple[float, str]] = SimpleQueue()
-    stage.bus.subscribe(lambda fact: heard.put((time.perf_counter(), fact["detail-type"])))
+    heard = listen(stage)
     stage.poller.start()
     lives = [_live(stage, sample, heard) for _ in range(LIVES)]
     stage.poller.stop()
@@ -196,46 +171,10 @@ def _print_lives(console: Console, stage: Stage, sample: SampleRepository) -> No
         console.print()
 
 
-def _live(
-    stage: Stage, sample: SampleRepository, heard: "SimpleQueue[tuple[float, str]]"
-) -> Mapping[str, Mapping[str, float]]:
+def _live(stage: Stage, sample: SampleRepository, heard: Heard) -> Mapping[str, Mapping[str, float]]:
     """A pull request's life: for each happening, the seconds from it to each hop."""
-    happenings = _happenings(stage, sample)
-    return {name: _time(happenings[name], hops, heard) for name, hops in HOPS.items()}
-
-
-def _time(
-    happen: Callable[[], object], hops: Sequence[str], heard: "SimpleQueue[tuple[float, str]]"
-) -> Mapping[str, float]:
-    began = time.perf_counter()
-    happen()
-    moments = {"sent": 0.0}
-    while not moments.keys() >= {*hops}:
-        moment, name = heard.get(timeout=_PATIENCE)
-        moments[name] = moment - began
-    return moments
-
-
-def _happenings(stage: Stage, sample: SampleRepository) -> Mapping[str, Callable[[], object]]:
-    """What happens to a new pull request, in that order."""
-    branch = f"change-{uuid4()}"
-    sample.branch(branch, {"headline.txt": "A change\n"})
-    sample.branch(f"{branch}-next", {"headline.txt": "Another change\n"})
-    number = 0
-
-    def opened() -> None:
-        nonlocal number
-        number = stage.github.open_pull_request(REPOSITORY, branch=branch, title="A change")
-
-    def pushed() -> None:
-        sample.git("branch", "--force", branch, f"{branch}-next")
-        stage.github.push(REPOSITORY, branch)
-
-    return {
-        "Opened": opened,
-        "Pushed": pushed,
-        "Closed": lambda: stage.github.close_pull_request(REPOSITORY, number),
-    }
+    happenings = happenings_of(stage, sample)
+    return {name: time_hops(happenings[name], hops, heard) for name, hops in HOPS.items()}
 
 
 # ---- Calls
@@ -245,7 +184,7 @@ def _count_calls(stage: Stage, sample: SampleRepository) -> Mapping[str, Counts]
     [app] = stage.stack.apps.list_all()
     for number in range(SECRETS - 1):
         stage.stack.secrets.set(app.id, "preview", f"SECRET_{number}", "a value")
-    return {name: _count(stage, happen) for name, happen in _happenings(stage, sample).items()}
+    return {name: _count(stage, happen) for name, happen in happenings_of(stage, sample).items()}
 
 
 def _count(stage: Stage, happen: Callable[[], object]) -> Counts:

@@ -1,19 +1,17 @@
 """What a subscriber of another team's costs everybody else: previews side by side with ones that fail, or are slow."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from uuid import uuid4
 
 from rich.console import Console
 
 from prestage.contract_files import ROOT
+from prestage.stage.bench_lives import HOPS, Heard, happenings_of, listen, time_hops
 from prestage.stage.bench_times import Times
-from prestage.stage.demo import REPOSITORY, register
+from prestage.stage.demo import register
 from prestage.stage.sample import SampleRepository
 from prestage.stage.stage import Stage
 from prestage.stage.subscriber import EXAMPLE, deploy_subscriber
@@ -24,7 +22,6 @@ ROUNDS = 6
 _SLOW = 5
 """Seconds."""
 
-_PATIENCE = 60
 _VISIT = "    state, answered = _visit("
 _KINDS: Mapping[str, str] = {
     "that works": "",
@@ -44,7 +41,7 @@ def print_side_by_side(console: Console) -> None:
         register(stage, sample, "a key")
         _begin_anew(stage)
         stage.poller.start()
-        measure = _measuring(stage, sample)
+        measure = partial(_measure, stage, sample, listen(stage))
         measure()  # nobody's first
         ways: dict[str, Callable[[], AbstractContextManager[None]]] = {"none": partial(_without, stage)}
         ways |= {kind: partial(_with, stage, code, planted) for kind, planted in _KINDS.items()}
@@ -61,26 +58,12 @@ def print_side_by_side(console: Console) -> None:
     console.print()
 
 
-def _measuring(stage: Stage, sample: SampleRepository) -> Callable[[], float]:
-    """Gives what opens a pull request, and gives the seconds until its preview is ready."""
-    heard: SimpleQueue[float] = SimpleQueue()
-
-    def hear(fact: Mapping[str, object]) -> None:
-        if fact["detail-type"] == "EnvironmentReady":
-            heard.put(time.perf_counter())
-
-    stage.bus.subscribe(hear)
-
-    def measure() -> float:
-        branch = f"change-{uuid4()}"
-        sample.branch(branch, {"headline.txt": "A change\n"})
-        began = time.perf_counter()
-        number = stage.github.open_pull_request(REPOSITORY, branch=branch, title="A change")
-        ended = heard.get(timeout=_PATIENCE)
-        stage.github.close_pull_request(REPOSITORY, number)
-        return ended - began
-
-    return measure
+def _measure(stage: Stage, sample: SampleRepository, heard: Heard) -> float:
+    """Open a pull request, and close it: gives the seconds until its preview was ready."""
+    happenings = happenings_of(stage, sample)
+    ready = time_hops(happenings["Opened"], HOPS["Opened"], heard)[HOPS["Opened"][-1]]
+    happenings["Closed"]()
+    return ready
 
 
 @contextmanager
