@@ -129,7 +129,7 @@ def test_functions_are_described_with_their_environment_resolved(deployment: Dep
     runtimes = deployment.function("RuntimesFunction")
     assert runtimes.handler == "runtimes.reactions.handler"
     assert (runtimes.timeout, runtimes.memory_mb, runtimes.role_logical_id) == (120, 512, "RuntimesRole")
-    assert (runtimes.batch_size, runtimes.maximum_concurrency) == (1, 5)
+    assert (runtimes.batch_size, runtimes.maximum_concurrency) == (1, 10)
     assert runtimes.environment["SOURCE_URL"] == f"{API_URL}/source"
     assert runtimes.environment["FLY_API_URL"] == "http://127.0.0.1:4280/v1"
     assert runtimes.environment["RECORDS_TABLE"] == deployment.outputs["RecordsTable"]
