@@ -13,6 +13,7 @@ from uuid import uuid4
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from choreography.clock import Clock
+from choreography.measures import Measure
 from choreography.publisher import Statement, dump, load
 from prestage_contracts.envelope import Reason
 from records.table import ABSENT, Item, Table, put_held
@@ -56,6 +57,7 @@ class Claim:
 
     `decided` is the outcome that was kept, None while there is none. `failures` counts exceptions, and claims that ran
     out undecided. `since` is when this round began: what a deadline is counted from. `writes` counts the item's.
+    `measures` are to be recorded once the outcome is stated; they are its holder's, and not kept.
     """
 
     key: Key
@@ -67,6 +69,7 @@ class Claim:
     given_up: GivenUp | None = None
     holder: str = field(default_factory=lambda: str(uuid4()))
     writes: int = 0
+    measures: tuple[Measure, ...] = ()
 
 
 class HeldError(Exception):

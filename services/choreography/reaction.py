@@ -6,20 +6,21 @@ memory keeps it until it is stated. See docs/adr/0002.
 
 import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from choreography import measures
 from choreography.clock import Clock
+from choreography.measures import Measure, count
 from choreography.memory import Claim, HeldError, Key, Memory
 from choreography.outage import wait_out
 from choreography.publisher import Publisher, PublishFailedError, Statement
@@ -42,17 +43,23 @@ MARGIN = timedelta(seconds=5)
 
 PUBLISH_WAIT = timedelta(seconds=5)
 
+type Retried = Literal["waiting", "failed", "held", "aws_away", "bus_away"]
+"""Why a message is delivered again: the step waits, or failed; a copy is at it; AWS, or its bus, does not answer."""
+
 logger = Logger()
-metrics = Metrics(namespace="Prestage")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """What a step states. `group` is the message group it goes on in, the cause's where None."""
+    """What a step states. `group` is the message group it goes on in, the cause's where None.
+
+    `measures` are recorded once it is stated; those of a function that dies between are not.
+    """
 
     event: type[Event]
     data: Data
     group: str | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class RetryLaterError(Exception):
@@ -171,8 +178,7 @@ class Reaction:
         try:
             return dict(process_partial_response(event, handle_record, processor, context))
         finally:
-            if metrics.metric_set:
-                metrics.flush_metrics()
+            measures.flush()
 
     def react(self, message: Message, lasting: timedelta) -> None:
         """React to one message; returns if it is finished, raises if it is to be delivered again.
@@ -186,13 +192,13 @@ class Reaction:
         try:
             self._read(message, lasting)
         except _Unfinished:
-            _count("FactsWaiting")
+            count("FactsWaiting")
             raise
         except Exception as error:  # noqa: BLE001  # the message stays, and its text goes no further: it may quote
             logger.error("broken off: the message is delivered again", **_describe(error))  # noqa: TRY400  # as above
-            _count("ReactionsBrokenOff")
+            count("ReactionsBrokenOff")
             raise _Unfinished from None
-        _count("FactsFinished")
+        count("FactsFinished")
 
     def _read(self, message: Message, lasting: timedelta) -> None:
         received = self._received(message)
@@ -202,7 +208,7 @@ class Reaction:
             self._react(message, received, lasting)
         except HeldError as held:
             logger.info("somebody else is reacting to this fact")
-            raise self._put_off(message, max(held.until - self._clock(), timedelta(0))) from None
+            raise self._put_off(message, max(held.until - self._clock(), timedelta(0)), "held") from None
 
     def _received(self, message: Message) -> Received[Any] | None:
         """The fact in the message, None if it is not one to react to and what is to be done about that is done."""
@@ -246,13 +252,17 @@ class Reaction:
             self._memory.bury(claim)
         else:
             self._memory.published(claim)
+            age = (self._clock() - claim.since).total_seconds()
+            measures.record(measures.seconds("HopTime", age), *claim.measures)
 
     def _conclude(self, message: Message, event: Event, claim: Claim) -> Claim:
         """Run the step; gives the claim with its outcome kept, or given up."""
         if claim.failures > len(BACK_OFF):
             return self._give_up(event, claim, self._internal_error("its function was stopped every time"))
         try:
-            return self._memory.decide(claim, self._decide(event))
+            facts = self._decide(event)
+            decided = self._memory.decide(claim, [self._statement(fact, event) for fact in facts])
+            return replace(decided, measures=tuple(_measures(facts)))
         except HeldError:
             raise
         except RetryLaterError as waiting:
@@ -261,15 +271,15 @@ class Reaction:
             after = wait_out(error)
             if after is not None:
                 logger.warning("AWS does not answer as it should", **_describe(error))
-                return self._retry_later(message, event, claim, RetryLaterError("AWS does not answer", after))
+                away = RetryLaterError("AWS does not answer", after)
+                return self._retry_later(message, event, claim, away, why="aws_away")
             return self._count_failure(message, event, claim, error)
 
-    def _decide(self, event: Event) -> Sequence[Statement]:
+    def _decide(self, event: Event) -> Sequence[Fact]:
         try:
-            facts = self._step(event).do(event)
+            return self._step(event).do(event)
         except RefusedError as refused:
-            facts = self._refused(event, refused.reason)
-        return [self._statement(fact, event) for fact in facts]
+            return self._refused(event, refused.reason)
 
     def _refused(self, event: Event, reason: Reason) -> Sequence[Fact]:
         """What is stated where the step is refused."""
@@ -292,29 +302,31 @@ class Reaction:
         except PublishFailedError:
             left = self._left(claim, 2 * deadline)
             if left > timedelta(0):
-                raise self._hold_on(message, claim, PUBLISH_WAIT, left) from None
+                raise self._hold_on(message, claim, PUBLISH_WAIT, left, "bus_away") from None
             logger.error("facts stay unstated", count=len(statements))  # noqa: TRY400  # the publisher said why
             reason = _reason("not_stated", "The event bus takes no facts")
             return claim if claim.given_up else self._memory.give_up(claim, reason, ())
-        _count("FactsStated", len(statements))
+        count("FactsStated", len(statements))
         return claim
 
-    def _retry_later(self, message: Message, event: Event, claim: Claim, waiting: RetryLaterError) -> Claim:
+    def _retry_later(
+        self, message: Message, event: Event, claim: Claim, waiting: RetryLaterError, *, why: Retried = "waiting"
+    ) -> Claim:
         left = self._left(claim, self._step(event).deadline)
         if left <= timedelta(0):
             return self._give_up(event, claim, _reason("gave_up", f"Gave up: {waiting.waiting_for}"))
         logger.info("waiting", waiting_for=waiting.waiting_for, seconds=waiting.after.total_seconds())
-        raise self._hold_on(message, claim, waiting.after, left)
+        raise self._hold_on(message, claim, waiting.after, left, why)
 
     def _count_failure(self, message: Message, event: Event, claim: Claim, error: Exception) -> Claim:
         reason = error.reason if isinstance(error, BrokenError) else self._internal_error(type(error).__name__)
         told = {"reason": reason.code, "explanation": reason.message, **_describe(error)}
         logger.error("the step failed", failures=claim.failures + 1, **told)
-        _count("StepsFailed")
+        count("StepsFailed")
         if claim.failures >= len(BACK_OFF):
             return self._give_up(event, claim, reason)
         self._memory.release(claim, failed=True)
-        raise self._put_off(message, self._jitter(BACK_OFF[claim.failures]))
+        raise self._put_off(message, self._jitter(BACK_OFF[claim.failures]), "failed")
 
     def _internal_error(self, what: str) -> Reason:
         told = f"An error in Prestage ({what}); it is in the dead-letter queue of {self._name}"
@@ -327,23 +339,26 @@ class Reaction:
         except Exception as error:  # noqa: BLE001  # a message that can't be buried would be lost in the end
             logger.error("the failed fact can't be made", **_describe(error))  # noqa: TRY400  # its text may quote
             last_words = []
-        _count("StepsGivenUp")
+        count("StepsGivenUp")
         return self._memory.give_up(claim, reason, last_words)
 
     def _left(self, claim: Claim, lasting: timedelta) -> timedelta:
         return claim.since + lasting - self._clock()
 
-    def _hold_on(self, message: Message, claim: Claim, after: timedelta, left: timedelta) -> _Unfinished:
+    def _hold_on(self, message: Message, claim: Claim, after: timedelta, left: timedelta, why: Retried) -> _Unfinished:
         self._memory.release(claim)
         age = self._clock() - claim.since
-        return self._put_off(message, min(max(self._jitter(min(after, left)), age / PATIENCE), left))
+        measures.record(measures.seconds("WaitingTime", age.total_seconds()))
+        return self._put_off(message, min(max(self._jitter(min(after, left)), age / PATIENCE), left), why)
 
     def _bury(self, message: Message, reason: Reason) -> None:
         logger.error("to the dead-letter queue", reason=reason.code, explanation=reason.message)
         attributes = {"Reaction": self._name, "ReasonCode": reason.code, "ReasonMessage": reason.message}
         self._queue.bury(message, attributes)
+        measures.record(Measure("Failures", reason=reason.code))
 
-    def _put_off(self, message: Message, duration: timedelta) -> _Unfinished:
+    def _put_off(self, message: Message, duration: timedelta, why: Retried) -> _Unfinished:
+        measures.record(Measure("Retries", cause=why))
         self._queue.hide(message, duration)
         return _Unfinished()
 
@@ -364,8 +379,13 @@ def _reason(code: str, message: str) -> Reason:
     return Reason(code=code, message=message[:500] or code)
 
 
-def _count(name: str, value: int = 1) -> None:
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+def _measures(facts: Sequence[Fact]) -> Iterator[Measure]:
+    """What the facts are measured by; a failed one by its reason too."""
+    for fact in facts:
+        yield from fact.measures
+        reason = getattr(fact.data, "reason", None)
+        if isinstance(reason, Reason) and fact.event.name().endswith("Failed"):
+            yield Measure("Failures", reason=reason.code)
 
 
 def _describe(error: Exception) -> dict[str, Any]:

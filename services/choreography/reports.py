@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from choreography import measures
+from choreography.measures import Measure
 from choreography.memory import Key
 from choreography.queue import Message
 from choreography.reaction import Fact, Reaction, Received, Step
@@ -98,8 +99,7 @@ class ReportReaction(Reaction):
 def refuse(code: str, account: str, source: str) -> None:
     """Tell operators that a report was refused; nobody else is told."""
     logger.warning("a report is refused", reason=code, account=account, source=source)
-    with single_metric(name="ReportRefused", unit=MetricUnit.Count, value=1, namespace="Prestage") as metric:
-        metric.add_dimension(name="reason", value=code)
+    measures.record(Measure("ReportRefused", reason=code))
 
 
 class _RefusedReportError(Exception):

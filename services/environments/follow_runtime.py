@@ -13,10 +13,6 @@ from environments import facts
 from environments.trust import Trust
 from prestage_contracts.envelope import Reason
 from prestage_contracts.environments import (
-    EnvironmentFailed,
-    EnvironmentFailedData,
-    EnvironmentReady,
-    EnvironmentReadyData,
     EnvironmentStopped,
     EnvironmentStoppedData,
 )
@@ -43,8 +39,8 @@ class FollowRuntime:
 
     def ready(self, event: RuntimeReady) -> Sequence[Fact]:
         """The generation is served."""
-        about = self._reported(event, "ready", {})
-        return [] if about is None else [Fact(EnvironmentReady, EnvironmentReadyData(environment=about))]
+        found = self._reported(event, "ready", {})
+        return [] if found is None else [facts.ready(*found)]
 
     def failed(self, event: RuntimeFailed) -> Sequence[Fact]:
         """The generation has no runtime that serves it."""
@@ -57,8 +53,8 @@ class FollowRuntime:
 
     def removed(self, event: RuntimeRemoved) -> Sequence[Fact]:
         """Nothing of the closed environment runs any more."""
-        about = self._reported(event, "remove", {})
-        return [] if about is None else [Fact(EnvironmentStopped, EnvironmentStoppedData(environment=about))]
+        found = self._reported(event, "remove", {})
+        return [] if found is None else [Fact(EnvironmentStopped, EnvironmentStoppedData(environment=found[1]))]
 
     def lost(self, event: RuntimeLost) -> Sequence[Fact]:
         """The runtime is gone though the environment is wanted: the same commit is deployed afresh."""
@@ -106,25 +102,23 @@ class FollowRuntime:
         return [still_told_by(repository_id, number, found.told_by)] if found else []
 
     def _failed(self, event: RuntimeFailed | SecretsFailed, told: dict[str, object]) -> Sequence[Fact]:
-        about = self._reported(event, "fail", told)
-        if about is None:
-            return []
-        return [Fact(EnvironmentFailed, EnvironmentFailedData.model_validate({**told, "environment": about}))]
+        found = self._reported(event, "fail", told)
+        return [] if found is None else [facts.failed(found[1], told)]
 
     def _reported(
         self,
         event: RuntimeReady | RuntimeFailed | RuntimeRemoved | SecretsFailed,
         move: Report,
         told: Mapping[str, object],
-    ) -> EnvironmentSnapshot | None:
-        """The environment in the generation that was reported on, None if that changed nothing."""
+    ) -> tuple[Environment, EnvironmentSnapshot] | None:
+        """The environment as it is, and in the generation that was reported on; None if that changed nothing."""
         about, cause = event.data.environment, str(event.metadata.event_id)
         found = self.environments.report(about.id, about.generation, move, cause, self.clock(), **told)
         mark = found.mark_of(about.generation) if found else None
         if found is None or mark is None:
             logger.info("superseded", environment_id=about.id, generation=about.generation)
             return None
-        return found.snapshot_at(mark)
+        return found, found.snapshot_at(mark)
 
 
 def _is_at(found: Environment | None, generation: int, cause: str) -> TypeGuard[Environment]:

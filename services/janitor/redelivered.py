@@ -9,6 +9,7 @@ from functools import partial
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
 
+from choreography.measures import count
 from github_app.client import Delivery, GitHub, GitHubRefusedError, GitHubUnavailableError
 from janitor.finding import Finding
 from janitor.once import Once
@@ -60,6 +61,8 @@ class Redelivered:
             else:
                 patience.answered()
         logger.info("redelivered", count=done)
+        if done:
+            count("WebhooksRedelivered", done)
         return []
 
     def _failed(self, watch: Watch) -> Sequence[tuple[str, int]]:

@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import SecretStr
 
-from choreography import wiring
+from choreography import measures, wiring
 from choreography.clock import Clock, utc_now
+from choreography.measures import Measure, count
 from choreography.publisher import Publisher, PublishFailedError, Statement
 from choreography.reaction import BrokenError, RetryLaterError
 from fly_io.client import Fly, FlyRefused, FlyUnavailable, build_http
@@ -28,6 +28,7 @@ from github_app.auth import InvalidCredentialsError, app_jwt
 from github_app.client import GitHubRefusedError, GitHubUnavailableError
 from janitor.drifted import Drifted
 from janitor.expired import Expired
+from janitor.expiring import Expiring
 from janitor.finding import Finding, Look, sweep_id
 from janitor.lost import Lost
 from janitor.once import Once
@@ -35,6 +36,7 @@ from janitor.orphaned import Orphaned
 from janitor.redelivered import Redelivered
 from janitor.watch import OutOfTimeError, Watch
 from records.apps import Apps
+from records.certificates import Certificates
 from records.environments import Environments
 from records.pull_requests import PullRequests
 
@@ -51,7 +53,6 @@ _QUOTING_NOTHING = (
 """Errors whose text never quotes a value."""
 
 logger = Logger()
-metrics = Metrics(namespace="Prestage")
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,11 @@ class Sweep:
                 stated[name] += self._state(finding, watch)
         except OutOfTimeError:
             logger.warning("out of time: the next sweep goes on")
-            _count("LooksCutShort")
+            count("LooksCutShort")
             return False
         except Exception as error:  # noqa: BLE001  # whatever stops one look stops no other
             logger.error("the look failed: what it did not come to is unknown", **_describe(error))  # noqa: TRY400  # its text may quote
-            _count("LooksFailed")
+            count("LooksFailed")
             return False
         finally:
             logger.remove_keys(["look"])
@@ -103,7 +104,8 @@ class Sweep:
         now = self.once("prestage", event.SOURCE, event_id, lambda: self.publisher.publish([statement]))
         if now:
             logger.info("stated", event_id=event_id, detail_type=event.name(), about=finding.data.subject)
-            _count("FactsStated")
+            count("FactsStated")
+            measures.record(Measure("Findings", detail_type=event.name()))
         return now
 
 
@@ -114,10 +116,6 @@ def _describe(error: Exception) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
     return {"error": type(error).__name__, "where": where}
-
-
-def _count(name: str) -> None:
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
 
 
 def _jwt() -> SecretStr:
@@ -136,6 +134,7 @@ def _sweep() -> Sweep:
         "lost": Lost(fly, environments),
         "redelivered": Redelivered(github.github, _jwt, once),
         "drifted": Drifted(github, environments, pull_requests),
+        "expiring": Expiring(Certificates(records)),
     }
     return Sweep(looks, once, wiring.publisher(), utc_now)
 
@@ -146,5 +145,4 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         return _sweep()(lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
     finally:
-        if metrics.metric_set:
-            metrics.flush_metrics()
+        measures.flush()

@@ -51,7 +51,7 @@ class Certificates:
         return next((certificate for certificate in found if certificate and certificate.covers(host)), None)
 
     def list_all(self) -> list[Certificate]:
-        """Every certificate, by domain. Reads the whole table: for people, not for functions."""
+        """Every certificate, by domain. Reads the whole table: for people, and for the janitor."""
         items = self._table.scan(sk="CERTIFICATE")
         return sorted((Certificate.model_validate(item) for item in items), key=lambda found: found.domain)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from prestage_contracts.envelope import Reason
 from prestage_contracts.environments import (
     EnvironmentClosed,
     EnvironmentFailed,
@@ -290,3 +291,37 @@ def test_a_repeated_end_states_the_same_though_the_preview_is_back(world: World)
 @pytest.mark.parametrize("event", [runtime_ready, runtime_failed, runtime_removed, runtime_lost, secrets_failed])
 def test_nobody_waits_for_what_is_told_of_a_runtime(world: World, now: EnvironmentSnapshot, event: Any) -> None:
     assert world.gives_up(event(50, now), BROKEN) is None
+
+
+# ---- What is measured
+
+
+def measured(facts: Any) -> list[tuple[str, float]]:
+    return [(one.name, one.value) for fact in facts for one in fact.measures]
+
+
+def test_ready_is_measured_from_when_its_generation_began(world: World, now: EnvironmentSnapshot) -> None:
+    world.now.advance(seconds=42)
+    assert measured(world.does(runtime_ready(50, now))) == [("TimeToReady", 42)]
+
+
+def test_failures_of_the_application_are_told_from_others(world: World, now: EnvironmentSnapshot) -> None:
+    ended = Reason(code="build_failed", message="The build failed.")
+    refused = Reason(code="provider_refused", message="Fly.io refused.")
+    assert measured(world.does(runtime_failed(50, now, ended))) == [("ApplicationsFailed", 1)]
+    world.does(changed(2, 1, sha=commit(2)))
+    again = world.environment()
+    assert measured(world.does(runtime_failed(51, again, refused))) == [("GenerationsFailed", 1)]
+
+
+def test_a_generation_without_secrets_is_no_failure_of_the_application(world: World, now: EnvironmentSnapshot) -> None:
+    assert measured(world.does(secrets_failed(50, now))) == [("GenerationsFailed", 1)]
+
+
+def test_a_generation_that_a_newer_one_overtakes_is_counted_as_superseded(world: World) -> None:
+    assert measured(world.does(changed(2, 1, sha=commit(2)))) == [("GenerationsSuperseded", 1)]
+
+
+def test_a_generation_that_was_reported_on_was_not_superseded(world: World, now: EnvironmentSnapshot) -> None:
+    world.does(runtime_ready(50, now))
+    assert measured(world.does(changed(2, 1, sha=commit(2)))) == []

@@ -177,3 +177,13 @@ def test_two_sweeps_at_once_state_a_finding_once(world: World) -> None:
 
     assert world.sweep(lost=look)["stated"] == {}
     assert inner == [{"stated": {"lost": 1}, "unfinished": []}]
+
+
+# ---- What is measured
+
+
+def test_each_finding_is_counted_by_its_kind_once_a_day(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        world.sweep(lost=lambda _watch: [finding(3), finding(4)])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "Findings" in line]
+    assert [(line["detail_type"], line["Findings"]) for line in lines] == [("RuntimeLost", [1.0])] * 2
