@@ -36,7 +36,7 @@ lint: setup ## Style, import rules, generated files up to date, the template
 	@$(RUN) python -m prestage.contract_files --check
 	@$(UV) export --frozen --quiet --no-dev --no-emit-project --no-hashes --no-annotate --no-header | diff -u services/requirements.txt - \
 		|| { echo "lint: services/requirements.txt is not what uv.lock says; run: make requirements" >&2; exit 1; }
-	@for template in template.yaml examples/subscriber/template.yaml examples/subscriber/cross-account.yaml; do \
+	@for template in template.yaml operations/alarms.yaml examples/subscriber/template.yaml examples/subscriber/cross-account.yaml; do \
 		SAM_CLI_TELEMETRY=0 $(RUN) sam validate --lint --region us-east-1 --template "$$template" || exit 1; done
 
 types: setup ## mypy, strict

@@ -3,10 +3,8 @@
 moto's event bus is not one, and its Lambda runs nothing: what those would do is described, for the stage to do.
 """
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,6 +21,7 @@ from moto.sqs.models import sqs_backends
 from prestage.stage.aws_calls import ByService, Call, Recorded
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import Deployment, Reader, Resource
+from prestage.stage.resources import Physical, maker
 from prestage.stage.roles import Guarded
 from prestage.stage.serve import Server
 from prestage.stage.stacks import Stacks
@@ -110,7 +109,8 @@ class LocalAws(Closing):
         template = load(template_path)
         values = parameter_values(template, parameters)
         translated = translate(template, values, self.session)
-        stack = _Stack(self, translated, values, name=stack_name, api_url=api_url, secrets=secrets or {})
+        folder = template_path.parent
+        stack = _Stack(self, translated, values, folder=folder, name=stack_name, api_url=api_url, secrets=secrets or {})
         deployment = stack.deploy()
         self._stacks.add(stack_name, deployment.outputs)
         keys = {function.logical_id: function.access_key_id for function in deployment.functions}
@@ -145,12 +145,6 @@ def _session(region: str) -> boto3.Session:
     return boto3.Session(botocore_session=core, region_name=region)
 
 
-@dataclass(frozen=True)
-class _Physical:
-    ref: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
 class _Stack:
     """One deployment. A resource is made when it is first referred to, so that nothing refers to what is not there."""
 
@@ -160,10 +154,14 @@ class _Stack:
         template: Template,
         parameters: Mapping[str, str],
         *,
+        folder: Path,
         name: str,
         api_url: str,
         secrets: Mapping[str, str],
     ) -> None:
+        self._aws = aws
+        self._folder = folder
+        self._within: list[Resource] = []
         self.client = aws.client
         self.name = name
         self.region = aws.region
@@ -171,16 +169,14 @@ class _Stack:
         self.secrets = secrets
         self._template = template
         self._intrinsics = Intrinsics({**parameters, **self._pseudo_parameters()}, _conditions(template), self._look_up)
-        self._physical: dict[str, _Physical | None] = {}
+        self._physical: dict[str, Physical | None] = {}
         self._declared: Mapping[str, Mapping[str, Any]] = {
             logical_id: resource for logical_id, resource in template["Resources"].items() if self._stands(resource)
         }
 
     def deploy(self) -> Deployment:
         """Make everything; nothing, if there is a resource of a type that is not known."""
-        for logical_id, resource in self._declared.items():
-            _maker(logical_id, resource["Type"])
-        resources = [self._resource(logical_id) for logical_id in self._declared]
+        resources = self.resources()
         reader = Reader(resources)
         return Deployment(
             stack_name=self.name,
@@ -192,8 +188,15 @@ class _Stack:
             schedules=reader.schedules(),
             archives=reader.archives(),
             roles=reader.roles(),
-            outputs=self._outputs(),
+            alarms=Reader([*resources, *self._within]).alarms(),
+            outputs=self.outputs(),
         )
+
+    def resources(self) -> list[Resource]:
+        """Everything there is in it, made; nothing is, if there is a resource of a type that is not known."""
+        for logical_id, resource in self._declared.items():
+            maker(logical_id, resource["Type"])
+        return [self._resource(logical_id) for logical_id in self._declared]
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
         """The resource's properties, resolved."""
@@ -204,21 +207,35 @@ class _Stack:
         """The name that a resource is given which has none of its own."""
         return f"{self.name}-{logical_id}"
 
-    def arn(self, service: str, rest: str) -> str:
-        """An ARN in the stage's account and region."""
-        return _arn(self.region, service, rest)
+    def arn(self, service: str, rest: str, *, region: str | None = None) -> str:
+        """An ARN in the stage's account, and in its region unless told another."""
+        return _arn(self.region if region is None else region, service, rest)
+
+    def nest(self, logical_id: str, template_url: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Deploy the template beside this one as a stack within it; gives its outputs."""
+        path = self._folder / template_url
+        if not path.is_file():
+            raise TemplateError(f"{logical_id}: there is no file {template_url} beside the template")
+        template = load(path)
+        values = parameter_values(template, parameters)
+        name = self.named(logical_id)
+        nested = _Stack(
+            self._aws, template, values, folder=path.parent, name=name, api_url=self.api_url, secrets=self.secrets
+        )
+        self._within += nested.resources()
+        return nested.outputs()
 
     def _resource(self, logical_id: str) -> Resource:
         made = self._make(logical_id)
         kind = self._declared[logical_id]["Type"]
         return Resource(logical_id, kind, self.properties(logical_id), made.ref, made.attributes)
 
-    def _make(self, logical_id: str) -> _Physical:
+    def _make(self, logical_id: str) -> Physical:
         if logical_id not in self._declared:
             raise TemplateError(f"the template has no resource or parameter {logical_id}")
         if logical_id not in self._physical:
             self._physical[logical_id] = None  # until it is made: whoever asks for it meanwhile goes in a circle
-            self._physical[logical_id] = _maker(logical_id, self._declared[logical_id]["Type"])(self, logical_id)
+            self._physical[logical_id] = maker(logical_id, self._declared[logical_id]["Type"])(self, logical_id)
         made = self._physical[logical_id]
         if made is None:
             raise TemplateError(f"{logical_id} refers to itself")
@@ -230,14 +247,15 @@ class _Stack:
             return made.ref
         if attribute not in made.attributes:
             raise TemplateError(
-                f"{logical_id} has no attribute {attribute} on the stage: add it in prestage/stage/aws.py"
+                f"{logical_id} has no attribute {attribute} on the stage: add it in prestage/stage/resources.py"
             )
         return made.attributes[attribute]
 
     def _stands(self, declared: Mapping[str, Any]) -> bool:
         return "Condition" not in declared or self._intrinsics.holds(declared["Condition"])
 
-    def _outputs(self) -> dict[str, str]:
+    def outputs(self) -> dict[str, str]:
+        """Its outputs."""
         declared = self._template.get("Outputs", {})
         standing = {name: output for name, output in declared.items() if self._stands(output)}
         return {name: str(self._intrinsics.resolve(output["Value"])) for name, output in standing.items()}
@@ -253,148 +271,6 @@ class _Stack:
         }
 
 
-type _Maker = Callable[[_Stack, str], _Physical]
-
-
 def _conditions(template: Template) -> Mapping[str, Any]:
     conditions: Mapping[str, Any] = template.get("Conditions", {})
     return conditions
-
-
-def _only(logical_id: str, properties: Mapping[str, Any], known: set[str]) -> None:
-    unknown = properties.keys() - known
-    if unknown:
-        raise TemplateError(
-            f"the stage knows no {', '.join(sorted(unknown))} of {logical_id}: add it in prestage/stage/aws.py"
-        )
-
-
-_TABLE_SETTINGS = {"AttributeDefinitions", "BillingMode", "DeletionProtectionEnabled", "KeySchema"}
-_TABLE_LATER = {"PointInTimeRecoverySpecification", "TimeToLiveSpecification"}
-
-
-def _table(stack: _Stack, logical_id: str) -> _Physical:
-    properties = stack.properties(logical_id)
-    _only(logical_id, properties, _TABLE_SETTINGS | _TABLE_LATER)
-    client, name = stack.client("dynamodb"), stack.named(logical_id)
-    settings = {setting: value for setting, value in properties.items() if setting in _TABLE_SETTINGS}
-    table = client.create_table(TableName=name, **settings)["TableDescription"]
-    if recovery := properties.get("PointInTimeRecoverySpecification"):
-        client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
-    if expiry := properties.get("TimeToLiveSpecification"):
-        client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
-    return _Physical(name, {"Arn": table["TableArn"]})
-
-
-def _key(stack: _Stack, logical_id: str) -> _Physical:
-    properties = stack.properties(logical_id)
-    _only(logical_id, properties, {"Description", "EnableKeyRotation", "KeyPolicy"})
-    client = stack.client("kms")
-    policy = json.dumps(properties["KeyPolicy"])
-    key = client.create_key(Description=properties.get("Description", ""), Policy=policy)["KeyMetadata"]
-    if properties.get("EnableKeyRotation"):
-        client.enable_key_rotation(KeyId=key["KeyId"])
-    return _Physical(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
-
-
-def _key_alias(stack: _Stack, logical_id: str) -> _Physical:
-    properties = stack.properties(logical_id)
-    stack.client("kms").create_alias(**properties)
-    return _Physical(properties["AliasName"])
-
-
-def _queue(stack: _Stack, logical_id: str) -> _Physical:
-    client, name = stack.client("sqs"), stack.named(logical_id)
-    attributes = {setting: json.dumps(value) for setting, value in stack.properties(logical_id).items()}
-    url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    return _Physical(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
-
-
-def _secret(stack: _Stack, logical_id: str) -> _Physical:
-    properties = stack.properties(logical_id)
-    _only(logical_id, properties, {"Description", "GenerateSecretString"})
-    client = stack.client("secretsmanager")
-    given = stack.secrets.get(logical_id)
-    if given is None and "GenerateSecretString" in properties:
-        given = client.get_random_password(**properties["GenerateSecretString"])["RandomPassword"]
-    value = {} if given is None else {"SecretString": given}
-    secret = client.create_secret(Name=stack.named(logical_id), Description=properties.get("Description", ""), **value)
-    return _Physical(secret["ARN"], {"Id": secret["ARN"]})
-
-
-def _bus(stack: _Stack, logical_id: str) -> _Physical:
-    name = stack.properties(logical_id)["Name"]
-    return _Physical(name, {"Name": name, "Arn": stack.arn("events", f"event-bus/{name}")})
-
-
-def _rule(stack: _Stack, logical_id: str) -> _Physical:
-    bus, name = stack.properties(logical_id).get("EventBusName"), stack.named(logical_id)
-    if bus is None:  # AWS's own, where schedules are
-        return _Physical(name, {"Arn": stack.arn("events", f"rule/{name}")})
-    return _Physical(f"{bus}|{name}", {"Arn": stack.arn("events", f"rule/{bus}/{name}")})
-
-
-def _api(stack: _Stack, logical_id: str) -> _Physical:
-    return _Physical(stack.named(logical_id), {"ApiEndpoint": stack.api_url})
-
-
-def _described(service: str, resource: str) -> _Maker:
-    """Makes what has a name and an ARN, and is the stage's to do."""
-
-    def make(stack: _Stack, logical_id: str) -> _Physical:
-        name = stack.named(logical_id)
-        return _Physical(name, {"Arn": stack.arn(service, resource.format(name))})
-
-    return make
-
-
-def _role(stack: _Stack, logical_id: str) -> _Physical:
-    return _Physical(stack.named(logical_id), {"Arn": f"arn:aws:iam::{ACCOUNT}:role/{stack.named(logical_id)}"})
-
-
-def _without_meaning(stack: _Stack, logical_id: str) -> _Physical:
-    return _Physical(stack.named(logical_id))
-
-
-_IN_MOTO: Mapping[str, _Maker] = {
-    "AWS::DynamoDB::Table": _table,
-    "AWS::KMS::Alias": _key_alias,
-    "AWS::KMS::Key": _key,
-    "AWS::SecretsManager::Secret": _secret,
-    "AWS::SQS::Queue": _queue,
-}
-
-_ON_THE_STAGE: Mapping[str, _Maker] = {
-    "AWS::ApiGatewayV2::Api": _api,
-    "AWS::Events::Archive": _described("events", "archive/{}"),
-    "AWS::Events::EventBus": _bus,
-    "AWS::Events::Rule": _rule,
-    "AWS::Lambda::EventSourceMapping": _without_meaning,
-    "AWS::Lambda::Function": _described("lambda", "function:{}"),
-}
-
-_WITHOUT_LOCAL_MEANING: Mapping[str, _Maker] = {
-    "AWS::ApiGatewayV2::Stage": _without_meaning,
-    "AWS::CloudFormation::Stack": _without_meaning,
-    "AWS::CloudWatch::Alarm": _without_meaning,
-    "AWS::EventSchemas::Registry": _without_meaning,
-    "AWS::EventSchemas::Schema": _without_meaning,
-    "AWS::Events::EventBusPolicy": _without_meaning,
-    "AWS::IAM::Role": _role,
-    "AWS::Lambda::EventInvokeConfig": _without_meaning,
-    "AWS::Lambda::Permission": _without_meaning,
-    "AWS::Logs::LogGroup": _described("logs", "log-group:{}:*"),
-    "AWS::SQS::QueuePolicy": _without_meaning,
-}
-
-_MAKERS: Mapping[str, _Maker] = {**_IN_MOTO, **_ON_THE_STAGE, **_WITHOUT_LOCAL_MEANING}
-
-
-def _maker(logical_id: str, kind: str) -> _Maker:
-    if kind not in _MAKERS:
-        raise TemplateError(
-            f"{logical_id} is a {kind}, which the stage does not know: "
-            "add it to _IN_MOTO, _ON_THE_STAGE or _WITHOUT_LOCAL_MEANING in prestage/stage/aws.py"
-        )
-    return _MAKERS[kind]

@@ -99,6 +99,14 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """An alarm, of this stack or of one within it: its properties without intrinsic functions."""
+
+    logical_id: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Deployment:
     """What a deployed template came to. `roles` are by the logical ids of functions."""
 
@@ -111,6 +119,7 @@ class Deployment:
     schedules: tuple[Schedule, ...]
     archives: tuple[Archive, ...]
     roles: Mapping[str, Role]
+    alarms: Sequence[Alarm]
     outputs: Mapping[str, str]
 
     def function(self, logical_id: str) -> DeployedFunction:
@@ -119,7 +128,7 @@ class Deployment:
 
 
 class Reader:
-    """Reads functions and their roles, routes, rules, schedules and archives off the resources of a stack."""
+    """Reads functions and their roles, routes, rules, schedules, archives and alarms off the resources of a stack."""
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self._resources = resources
@@ -201,6 +210,10 @@ class Reader:
         """
         roles = {found.logical_id: self._by_arn[found.properties["Role"]] for found in self._of("Lambda::Function")}
         return {name: Role(role.logical_id, _statements(role)) for name, role in roles.items()}
+
+    def alarms(self) -> list[Alarm]:
+        """The alarms."""
+        return [Alarm(alarm.logical_id, alarm.properties) for alarm in self._of("CloudWatch::Alarm")]
 
     def _of(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self._resources if resource.type == f"AWS::{kind}")

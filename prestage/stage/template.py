@@ -23,7 +23,7 @@ class TemplateError(Exception):
     """The template, or a parameter given for it, is not what the stage can deploy; the text says what to change."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short forms: `!GetAtt Bus.Arn` and the like."""
 
 

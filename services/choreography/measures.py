@@ -1,16 +1,17 @@
 """What is measured: metrics in the embedded metric format, in a log line, for CloudWatch. Alarms and the dashboard read
-them (operations/alarms.yaml).
+them (operations/alarms.yaml), each stack's in the namespace that its functions are told.
 
 Each has the dimension `service`, and some one more whose values are few and known: every combination of dimensions is a
 metric of its own, and paid for. Never an environment, an app or a repository.
 """
 
+import os
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-NAMESPACE = "Prestage"
+_NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Prestage")
 
 OTHER = "other"
 """Stands for a reason that is not among `REASONS`."""
@@ -84,7 +85,7 @@ REASONS = frozenset(
 """The codes of reasons that are told apart in metrics. `tests/unit/test_measures.py` holds them to the code."""
 
 logger = Logger()
-_metrics = Metrics(namespace=NAMESPACE)
+_metrics = Metrics(namespace=_NAMESPACE)
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,6 @@ def _record(measure: Measure) -> None:
     if not measure.dimensions:
         _metrics.add_metric(name=measure.name, unit=measure.unit, value=measure.value)
         return
-    with single_metric(name=measure.name, unit=measure.unit, value=measure.value, namespace=NAMESPACE) as metric:
+    with single_metric(name=measure.name, unit=measure.unit, value=measure.value, namespace=_NAMESPACE) as metric:
         for name, value in measure.dimensions.items():
             metric.add_dimension(name=name, value=value)

@@ -59,8 +59,9 @@ def ready(environment: Environment, about: EnvironmentSnapshot) -> Fact:
 def failed(about: EnvironmentSnapshot, told: Mapping[str, object]) -> Fact:
     """A generation has failed."""
     data = EnvironmentFailedData.model_validate({**told, "environment": about})
-    name = "ApplicationsFailed" if data.reason.code in OF_THE_APPLICATION else "GenerationsFailed"
-    return Fact(EnvironmentFailed, data, measures=(Measure(name),))
+    by_itself = data.reason.code in OF_THE_APPLICATION
+    measure = Measure("ApplicationsFailed") if by_itself else Measure("GenerationsFailed")
+    return Fact(EnvironmentFailed, data, measures=(measure,))
 
 
 def skipped(word: PullRequestTold, skip: Skip) -> Fact:

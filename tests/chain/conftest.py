@@ -17,6 +17,8 @@ def whole_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Deployed from a copy, so that a test can break a step's code, and mend it."""
     copy = tmp_path_factory.mktemp("deployed")
     shutil.copy(ROOT / "template.yaml", copy)
+    for nested in ("events-schema", "operations"):
+        (copy / nested).symlink_to(ROOT / nested)
     shutil.copytree(ROOT / "services", copy / "services", ignore=shutil.ignore_patterns("__pycache__"))
     logged: list[tuple[str, str]] = []
     with Stage(copy / "template.yaml", log=lambda function, line: logged.append((function, line))) as stage:

@@ -38,6 +38,9 @@ def stack_name(tmp_path: Path) -> str:
 
 @pytest.fixture
 def deploy(aws: LocalAws, tmp_path: Path, stack_name: str) -> Callable[[Template], Deployment]:
+    for nested in ("events-schema", "operations"):
+        (tmp_path / nested).symlink_to(TEMPLATE.parent / nested)
+
     def deploy_template(template: Template) -> Deployment:
         path = tmp_path / "template.yaml"
         path.write_text(yaml.safe_dump(template))
@@ -204,11 +207,43 @@ def test_a_resource_of_an_unknown_type_is_refused_before_anything_is_made(
     aws: LocalAws, deploy: Callable[[Template], Deployment], stack_name: str
 ) -> None:
     template = load(TEMPLATE)
-    template["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {}}
-    with pytest.raises(TemplateError, match=r"Topic is a AWS::SNS::Topic.*add it to _IN_MOTO.*prestage/stage/aws.py"):
+    template["Resources"]["Pipe"] = {"Type": "AWS::Pipes::Pipe", "Properties": {}}
+    with pytest.raises(TemplateError, match=r"Pipe is a AWS::Pipes::Pipe.*add it to _IN_MOTO.*stage/resources.py"):
         deploy(template)
     tables = aws.client("dynamodb").list_tables()["TableNames"]
     assert not [name for name in tables if name.startswith(stack_name)]
+
+
+def test_a_stack_within_the_stack_is_deployed_with_its_parameters(
+    deploy: Callable[[Template], Deployment], tmp_path: Path, stack_name: str
+) -> None:
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Threshold": {"Ref": "Most"}}}
+    within = {
+        "Parameters": {"Most": {"Type": "Number", "MinValue": 1}},
+        "Resources": {"TooMany": alarm},
+        "Outputs": {"Alarm": {"Value": {"Ref": "TooMany"}}},
+    }
+    (tmp_path / "within.yaml").write_text(yaml.safe_dump(within))
+    nested: dict[str, Any] = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": "within.yaml", "Parameters": {"Most": "7"}},
+    }
+    outputs = {"Alarm": {"Value": {"Fn::GetAtt": ["Within", "Outputs.Alarm"]}}}
+    deployed = deploy({"Resources": {"Within": nested}, "Outputs": outputs})
+    assert [(one.logical_id, one.properties) for one in deployed.alarms] == [("TooMany", {"Threshold": "7"})]
+    assert deployed.outputs == {"Alarm": f"{stack_name}-Within-TooMany"}
+    nested["Properties"]["Parameters"] = {"Most": "0"}
+    with pytest.raises(TemplateError, match="Most lies from 1"):
+        deploy({"Resources": {"Within": nested}})
+    nested["Properties"]["TemplateURL"] = "nowhere.yaml"
+    with pytest.raises(TemplateError, match=r"Within: there is no file nowhere\.yaml"):
+        deploy({"Resources": {"Within": nested}})
+
+
+def test_a_dashboard_that_is_no_json_is_refused(deploy: Callable[[Template], Deployment]) -> None:
+    dashboard = {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": "{,}"}}
+    with pytest.raises(TemplateError, match="the body of Board is no JSON"):
+        deploy({"Resources": {"Board": dashboard}})
 
 
 def test_a_resource_whose_condition_does_not_hold_is_left_out(deploy: Callable[[Template], Deployment]) -> None:
@@ -216,9 +251,9 @@ def test_a_resource_whose_condition_does_not_hold_is_left_out(deploy: Callable[[
         "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}, "Always": {"Fn::Not": [{"Condition": "Never"}]}},
         "Resources": {
             "Kept": {"Type": "AWS::SQS::Queue", "Condition": "Always"},
-            "Left": {"Type": "AWS::SNS::Topic", "Condition": "Never"},
+            "Left": {"Type": "AWS::Pipes::Pipe", "Condition": "Never"},
         },
-        "Outputs": {"Queue": {"Value": {"Ref": "Kept"}}, "Topic": {"Value": {"Ref": "Left"}, "Condition": "Never"}},
+        "Outputs": {"Queue": {"Value": {"Ref": "Kept"}}, "Pipe": {"Value": {"Ref": "Left"}, "Condition": "Never"}},
     }
     assert deploy(template).outputs.keys() == {"Queue"}
 
