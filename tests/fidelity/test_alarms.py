@@ -152,6 +152,15 @@ def test_each_alarm_tells_the_topic_and_the_topic_takes_it(watched: Watched) -> 
 
 def test_nobody_is_told_by_mail_unless_the_operator_says_whom(watched: Watched) -> None:
     assert watched.of("SNS::Subscription") == {}
+    told = Watched(zone=True, AlarmEmail="oncall@example.com").of("SNS::Subscription")
+    assert told == {"Email": {"TopicArn": "Topic", "Protocol": "email", "Endpoint": "oncall@example.com"}}
+
+
+@pytest.mark.parametrize("email", ["oncall", "a@b", "a@example.com,b@example.com", "a b@example.com"])
+def test_an_address_that_is_none_is_refused(email: str) -> None:
+    for template in (TEMPLATE, ALARMS):
+        pattern = template["Parameters"]["AlarmEmail"]["AllowedPattern"]
+        assert not re.fullmatch(pattern, email)
 
 
 def test_a_backlog_is_more_than_three_tries_that_are_stopped(watched: Watched) -> None:

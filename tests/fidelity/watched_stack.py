@@ -22,7 +22,7 @@ SEARCHED = re.compile(r"SEARCH\('\{\"([^\"]+)\",([a-z_,]+)\} MetricName=\"(\w+)\
 class Watched:
     """The stack that watches, with a zone or without."""
 
-    def __init__(self, *, zone: bool) -> None:
+    def __init__(self, *, zone: bool, **parameters: str) -> None:
         pseudo = {
             "AWS::StackName": STACK,
             "AWS::Region": "eu-west-1",
@@ -30,7 +30,9 @@ class Watched:
             "AWS::Partition": "aws",
         }
         main = Intrinsics(
-            {**pseudo, **_defaults(TEMPLATE), "HostedZoneId": "Z1" if zone else ""}, TEMPLATE["Conditions"], _itself
+            {**pseudo, **_defaults(TEMPLATE), "HostedZoneId": "Z1" if zone else "", **parameters},
+            TEMPLATE["Conditions"],
+            _itself,
         )
         nested = TEMPLATE["Resources"]["Operations"]["Properties"]
         self.given: Mapping[str, str] = main.resolve(nested["Parameters"])
