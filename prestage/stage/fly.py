@@ -13,6 +13,7 @@ from prestage.stage.fly_api import MachinesApi
 from prestage.stage.fly_apps import App, Apps, Lingering
 from prestage.stage.fly_edge import Edge
 from prestage.stage.fly_machines import Machine
+from prestage.stage.fly_tokens import Token, Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -22,7 +23,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class FlyStandIn(StandIn, Closing):
-    """One organisation on a pretended Fly.io.
+    """One organisation on a pretended Fly.io, whose `tokens` can be more and fewer.
 
     What it can't pretend: images (every machine sees this machine's programs and files, and boots with `init.exec`),
     networks (machines share this machine's), TLS and certificates by ACME, WebSockets, autostop (use `stop_machine`),
@@ -56,7 +57,8 @@ class FlyStandIn(StandIn, Closing):
 
         self._apps = Apps(organization=organization, root=root / "machines", path=path, leads_to=leads_to)
         self._edge = Edge(self._apps, app_domain, patience)
-        api = MachinesApi(self._apps, token=token, domain=app_domain)
+        self.tokens = Tokens(Token(token, organization))
+        api = MachinesApi(self._apps, tokens=self.tokens, domain=app_domain)
         self._api = Faulty(api.application())
 
     def edge(self) -> "WSGIApplication":

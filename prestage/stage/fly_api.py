@@ -1,7 +1,5 @@
 """Fly's Machines API, for the apps of a pretended Fly.io."""
 
-import hmac
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -23,8 +21,8 @@ from prestage.stage.fly_config import (
 )
 from prestage.stage.fly_http import Answer, RefusalError, application, read_body
 from prestage.stage.fly_machines import SETTLED, DestroyedError, Machine, StaleVersionError, duration_seconds
+from prestage.stage.fly_tokens import Tokens
 
-_SCHEME = re.compile(r"^(Bearer|FlyV1) ")
 _LONGEST_WAIT = 60
 
 
@@ -33,19 +31,20 @@ class MachinesApi:
 
     Args:
         apps: all apps.
-        token: the one token that is accepted, under `Bearer` or `FlyV1`.
+        tokens: those that are accepted.
         domain: of the apps' host names.
     """
 
-    def __init__(self, apps: Apps, *, token: str, domain: str) -> None:
+    def __init__(self, apps: Apps, *, tokens: Tokens, domain: str) -> None:
         self._apps = apps
-        self._token = token
+        self._tokens = tokens
         self._certificates = CertificatesApi(apps, find=self._app, domain=domain)
 
     def application(self) -> flask.Flask:
         """The API under /v1."""
         app = application("fly-machines-api")
-        app.before_request(self._authenticate)
+        app.before_request(self._tokens.authenticate)
+        app.add_url_rule("/v1/tokens/current", "current token", self._tokens.show, methods=["GET"])
         for method, rule, view in [*self._routes(), *self._certificates.routes()]:
             app.add_url_rule(f"/v1/apps{rule}", f"{method} {rule}", view, methods=[method])
         return app
@@ -78,7 +77,7 @@ class MachinesApi:
     def create_app(self) -> Answer:
         """Create an app of ours."""
         body = read_body(CreateApp)
-        if body.org_slug != self._apps.organization:
+        if body.org_slug != self._tokens.organization():
             raise RefusalError(HTTPStatus.FORBIDDEN, "Not authorized to create apps in this organization")
         try:
             app = self._apps.add(body.name or body.app_name, body.org_slug, body.network)
@@ -92,9 +91,9 @@ class MachinesApi:
 
     def list_apps(self) -> Answer:
         """The apps of an organisation."""
-        if flask.request.args.get("org_slug") != self._apps.organization:
+        if flask.request.args.get("org_slug") != self._tokens.organization():
             raise RefusalError(HTTPStatus.BAD_REQUEST, "org_slug is not an organization of this token")
-        apps = [app.describe() for app in self._apps.listed(self._apps.organization)]
+        apps = [app.describe() for app in self._apps.listed(self._tokens.organization())]
         return {"total_apps": len(apps), "apps": apps}, HTTPStatus.OK
 
     def get_app(self, name: str) -> Answer:
@@ -245,18 +244,13 @@ class MachinesApi:
         machine.set_metadata({one: value for one, value in machine.config.metadata.items() if one != key})
         return "", HTTPStatus.NO_CONTENT
 
-    def _authenticate(self) -> None:
-        given = flask.request.headers.get("Authorization", "")
-        if not _SCHEME.match(given) or not hmac.compare_digest(_SCHEME.sub("", given).encode(), self._token.encode()):
-            raise RefusalError(HTTPStatus.UNAUTHORIZED, "Authenticate: token validation error")
-
     def _app(self, name: str) -> App:
         return self._ours(self._apps.find(name))
 
     def _ours(self, app: App | None) -> App:
         if app is None:
             raise RefusalError(HTTPStatus.NOT_FOUND, "Could not find App")
-        if app.organization != self._apps.organization:
+        if app.organization != self._tokens.organization():
             raise RefusalError(HTTPStatus.FORBIDDEN, "unauthorized")
         return app
 

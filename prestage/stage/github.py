@@ -14,6 +14,7 @@ from prestage.stage.faults import Faulty
 from prestage.stage.github_api import RestApi
 from prestage.stage.github_happenings import Happenings, written
 from prestage.stage.github_hook import Delivery, Hook
+from prestage.stage.github_registration import Registration
 from prestage.stage.github_repositories import Account, Deployment, Installation, IssueComment, Repositories, Repository
 from prestage.stage.github_shapes import PERMISSIONS
 from prestage.stage.github_tokens import Credentials
@@ -30,7 +31,7 @@ class GitHubStandIn(Happenings):
     Args:
         app_id: the App's id, digits.
         slug: the App's name in URLs; it comments as `<slug>[bot]`.
-        public_key_pem: to check its JWTs with.
+        public_key_pem: to check its JWTs with; empty where the App is yet to be registered by a manifest.
         webhook_secret: what deliveries are signed with.
         webhook_url: where they go.
         clock: the time.
@@ -46,11 +47,12 @@ class GitHubStandIn(Happenings):
         webhook_url: str,
         clock: Clock = utc_now,
     ) -> None:
-        self._app = {"app_id": app_id, "slug": slug}
+        keys = [public_key_pem] if public_key_pem else []
+        self.app = Registration(app_id, slug, keys, webhook_url, webhook_secret)
         self._repositories = Repositories(clock)
-        self._credentials = Credentials(app_id, public_key_pem, clock)
-        self._hook = Hook(app_id=app_id, url=webhook_url, secret=webhook_secret, clock=clock)
-        api = RestApi(self._repositories, self._credentials, self._hook, **self._app)
+        self._credentials = Credentials(app_id, self.app.public_keys, clock)
+        self._hook = Hook(self.app, clock)
+        api = RestApi(self._repositories, self._credentials, self._hook, self.app, self.install)
         self._api = Faulty(api.application())
 
     @property
@@ -62,12 +64,12 @@ class GitHubStandIn(Happenings):
         """Take no installation token that was issued until now."""
         self._credentials.revoke()
 
-    def add_repository(self, full_name: str, path: Path) -> int:
-        """Put the git repository at `path` on GitHub, with the App installed; the branch checked out is the default.
+    def add_repository(self, full_name: str, path: Path, *, installed: bool = True) -> int:
+        """Put the git repository at `path` on GitHub, with the App or without; the branch checked out is the default.
 
         Gives GitHub's id of it, which depends only on how many there were.
         """
-        return self._repositories.add(full_name, path).id
+        return self._repositories.add(full_name, path, installed=installed).id
 
     def rename_repository(self, full_name: str, new_name: str) -> None:
         """Give the repository another `owner/name`; the one that it had redirects."""
@@ -101,6 +103,12 @@ class GitHubStandIn(Happenings):
         installation = self._installation(owner)
         installation.suspended_at = None
         return self._tell_installation("unsuspend", installation)
+
+    def install(self) -> None:
+        """Install the App wherever there is a repository without it."""
+        for place in self._repositories:
+            if not place.installed:
+                self.add_to_installation(place.full_name)
 
     def remove_from_installation(self, full_name: str) -> Delivery:
         """Take the App from one repository."""
@@ -158,12 +166,12 @@ class GitHubStandIn(Happenings):
     def _tell_installation(
         self, action: str, installation: Installation, repositories: list[Repository] | None = None
     ) -> Delivery:
-        told = events.installation(action, installation, repositories, **self._app)
+        told = events.installation(action, installation, repositories, self.app)
         return self._hook.deliver("installation", written(told))
 
     def _select(self, full_name: str, *, installed: bool) -> Delivery:
         place = self._repositories.named(full_name)
         place.installed = installed
         action = "added" if installed else "removed"
-        told = events.installation_repositories(action, place, **self._app)
+        told = events.installation_repositories(action, place, self.app)
         return self._hook.deliver("installation_repositories", written(told))

@@ -22,10 +22,13 @@ from prestage.stage.github_answers import (
     moved,
     not_found,
 )
+from prestage.stage.github_app_api import AppApi
 from prestage.stage.github_comments import Comments, pull_request
 from prestage.stage.github_deliveries import Deliveries
 from prestage.stage.github_deployments import Deployments
 from prestage.stage.github_hook import Hook
+from prestage.stage.github_pages import PREFIXES, Pages
+from prestage.stage.github_registration import Codes, Registration
 from prestage.stage.github_repositories import Account, Installation, Repositories, Repository
 from prestage.stage.github_tokens import BadCredentialsError, Credentials, Grant, covers
 
@@ -49,20 +52,26 @@ class RestApi:
         repositories: all repositories.
         credentials: what is accepted.
         hook: the App's webhook.
-        app_id: the App's.
-        slug: the App's; what it does is by `<slug>[bot]`.
+        app: the App's registration; what it does is by `<slug>[bot]`.
+        install: is called when somebody installs the App, on its page.
     """
 
     def __init__(
-        self, repositories: Repositories, credentials: Credentials, hook: Hook, *, app_id: str, slug: str
+        self,
+        repositories: Repositories,
+        credentials: Credentials,
+        hook: Hook,
+        app: Registration,
+        install: Callable[[], object],
     ) -> None:
         self._repositories = repositories
         self._credentials = credentials
-        self._app_id = app_id
-        self._slug = slug
-        bot = Account(f"{slug}[bot]", "Bot")
-        self._comments = Comments(repositories, bot)
-        self._deployments = Deployments(repositories, bot)
+        self._app = app
+        self._comments = Comments(repositories, self._bot)
+        self._deployments = Deployments(repositories, self._bot)
+        codes = Codes(repositories.now)
+        self._of_the_app = AppApi(app, repositories, codes)
+        self._pages = Pages(app, codes, install)
         self._deliveries = Deliveries(hook)
 
     def application(self) -> flask.Flask:
@@ -76,11 +85,17 @@ class RestApi:
         app.register_error_handler(HTTPException, lambda _: explain(not_found()))
         for method, rule, view in self._routes_of_the_app():
             self._add(app, method, f"/app{rule}", self._for_the_app(view))
+        for method, rule, view in self._pages.routes():
+            self._add(app, method, rule, view)
+        self._add(app, "POST", "/app-manifests/<code>/conversions", self._of_the_app.convert)
         self._add(app, "GET", f"{_ARCHIVES}/<owner>/<name>/legacy.tar.gz/<sha>", self.get_archive)
         self._add_for_repository(app, "GET", "/installation", self._for_the_app(self._reached(self.get_installation)))
         for route in (*self._routes(), *self._comments.routes(), *self._deployments.routes()):
             self._add_for_repository(app, route.method, route.rule, self._for_tokens(route))
         return app
+
+    def _bot(self) -> Account:
+        return Account(f"{self._app.slug}[bot]", "Bot")
 
     @staticmethod
     def _add(app: flask.Flask, method: str, rule: str, view: Callable[..., Answer]) -> None:
@@ -102,6 +117,7 @@ class RestApi:
 
     def _routes_of_the_app(self) -> list[tuple[str, str, Callable[..., Answer]]]:
         return [
+            *self._of_the_app.routes(),
             ("POST", "/installations/<int:installation_id>/access_tokens", self.create_token),
             ("GET", "/hook/deliveries", self._deliveries.list),
             ("POST", "/hook/deliveries/<int:delivery_id>/attempts", self._deliveries.attempt),
@@ -169,8 +185,9 @@ class RestApi:
         _check_suspension(installation)
         asked = _TokenRequest.model_validate_json(flask.request.get_data() or b"{}")
         chosen = _choose(self._repositories.installed(installation), asked)
-        permissions = shapes.GRANTED if asked.permissions is None else {"metadata": "read", **asked.permissions}
-        if not all(covers(shapes.GRANTED, name, level) for name, level in permissions.items()):
+        granted = installation.permissions or self._app.permissions
+        permissions = granted if asked.permissions is None else {"metadata": "read", **asked.permissions}
+        if not all(covers(granted, name, level) for name, level in permissions.items()):
             message = "The permissions requested are not granted to this installation."
             raise RefusalError(HTTPStatus.UNPROCESSABLE_ENTITY, message)
         token, grant = self._credentials.issue(installation_id, frozenset(one.id for one in chosen), permissions)
@@ -184,7 +201,7 @@ class RestApi:
 
     def get_installation(self, place: Repository) -> Answer:
         """The App's installation in a repository."""
-        return shapes.installation(place.installation, app_id=self._app_id, slug=self._slug), HTTPStatus.OK
+        return shapes.installation(place.installation, self._app), HTTPStatus.OK
 
     def get_repository(self, place: Repository) -> Answer:
         """A repository."""
@@ -250,7 +267,7 @@ class RestApi:
 def _check_headers() -> None:
     """What GitHub requires, and what it advises to send and Prestage always does."""
     given = flask.request.headers
-    if flask.request.path.startswith(f"{_ARCHIVES}/"):
+    if flask.request.path.startswith((f"{_ARCHIVES}/", *PREFIXES)):
         return
     if not given.get("User-Agent"):
         raise RefusalError(HTTPStatus.FORBIDDEN, "Request forbidden by administrative rules: no User-Agent header")

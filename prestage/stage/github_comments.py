@@ -1,5 +1,6 @@
 """Comments on pull requests, in the API of a pretended GitHub."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 import flask
@@ -21,10 +22,10 @@ class Comments:
 
     Args:
         repositories: all repositories.
-        author: who comments here.
+        author: gives who comments here.
     """
 
-    def __init__(self, repositories: Repositories, author: Account) -> None:
+    def __init__(self, repositories: Repositories, author: Callable[[], Account]) -> None:
         self._repositories = repositories
         self._author = author
 
@@ -46,7 +47,7 @@ class Comments:
 
     def create(self, place: Repository, number: int) -> Answer:
         """Comment as the App."""
-        made = self._repositories.comment(pull_request(place, number), self._author, _body())
+        made = self._repositories.comment(pull_request(place, number), self._author(), _body())
         return shapes.comment(made, number, place), HTTPStatus.CREATED
 
     def update(self, place: Repository, comment_id: int) -> Answer:

@@ -1,6 +1,7 @@
 """Deployments, in the API of a pretended GitHub: https://docs.github.com/en/rest/deployments."""
 
 import itertools
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -45,10 +46,10 @@ class Deployments:
 
     Args:
         repositories: all repositories.
-        creator: who deploys here.
+        creator: gives who deploys here.
     """
 
-    def __init__(self, repositories: Repositories, creator: Account) -> None:
+    def __init__(self, repositories: Repositories, creator: Callable[[], Account]) -> None:
         self._repositories = repositories
         self._creator = creator
         self._status_ids = itertools.count(_FIRST_STATUS_ID)
@@ -136,7 +137,7 @@ class Deployments:
             "original_environment": described.original_environment,
             "environment": described.environment,
             "description": described.description,
-            "creator": shapes.user(self._creator),
+            "creator": shapes.user(self._creator()),
             "created_at": shapes.moment(described.created_at),
             "updated_at": shapes.moment(described.updated_at),
             "statuses_url": f"{_path(described, place)}/statuses",
@@ -152,7 +153,7 @@ class Deployments:
             "id": described.id,
             "node_id": shapes.node_id("DeploymentStatus", described.id),
             "state": described.state,
-            "creator": shapes.user(self._creator),
+            "creator": shapes.user(self._creator()),
             "description": described.description,
             "environment": described.environment,
             "target_url": described.log_url,

@@ -5,6 +5,7 @@ from typing import Any
 
 from prestage.stage import github_shapes as shapes
 from prestage.stage.github_git import Signature
+from prestage.stage.github_registration import Registration
 from prestage.stage.github_repositories import Account, Installation, IssueComment, PullRequest, Push, Repository
 
 NOTHING = "0" * 40
@@ -75,23 +76,23 @@ def push(described: Push, place: Repository, by: Account) -> Payload:
 
 
 def installation(
-    action: str, described: Installation, repositories: Iterable[Repository] | None, *, app_id: str, slug: str
+    action: str, described: Installation, repositories: Iterable[Repository] | None, app: Registration
 ) -> Payload:
     """The payload of an `installation` delivery. It has no repositories where the App is suspended, or no longer."""
     named = {} if repositories is None else {"repositories": [_item(one) for one in repositories]}
     return {
         "action": action,
-        "installation": shapes.installation(described, app_id=app_id, slug=slug),
+        "installation": shapes.installation(described, app),
         **named,
         "sender": shapes.user(SOMEBODY),
     }
 
 
-def installation_repositories(action: str, place: Repository, *, app_id: str, slug: str) -> Payload:
+def installation_repositories(action: str, place: Repository, app: Registration) -> Payload:
     """The payload of an `installation_repositories` delivery about one repository, `added` or `removed`."""
     return {
         "action": action,
-        "installation": shapes.installation(place.installation, app_id=app_id, slug=slug),
+        "installation": shapes.installation(place.installation, app),
         "repository_selection": "selected",
         "repositories_added": [_item(place)] if action == "added" else [],
         "repositories_removed": [_item(place)] if action == "removed" else [],

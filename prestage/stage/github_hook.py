@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 
 from choreography.clock import Clock
+from prestage.stage.github_registration import Registration
 
 UNANSWERED = 0
 """The status of a delivery that got no answer in time."""
@@ -60,17 +61,13 @@ class Hook:
     """The App's webhook. A delivery is tried once, as GitHub does, and never again unless asked for.
 
     Args:
-        app_id: the App's, for the headers.
-        url: where to deliver.
-        secret: what to sign with.
+        registration: the App: where to deliver, and what to sign with.
         clock: the time.
     """
 
-    def __init__(self, *, app_id: str, url: str, secret: str, clock: Clock) -> None:
+    def __init__(self, registration: Registration, clock: Clock) -> None:
         self.deliveries: list[Delivery] = []
-        self._app_id = app_id
-        self._url = url
-        self._secret = secret.encode()
+        self._registration = registration
         self._clock = clock
         self._ids = itertools.count(_FIRST_ID)
         self._to_lose = 0
@@ -121,12 +118,17 @@ class Hook:
         # The stage's gateway is on this machine: no proxy is for it, and no certificates need to be read for it.
         with httpx.Client(trust_env=False, verify=False, timeout=_DEADLINE_SECONDS) as http:  # noqa: S501  # plain HTTP
             try:
-                answer = http.post(self._url, content=body, headers=headers)
+                answer = http.post(self._registration.webhook_url, content=body, headers=headers)
             except httpx.TransportError as error:
                 return UNANSWERED, type(error).__name__
         return answer.status_code, answer.text
 
     def _headers(self, event: str, body: bytes, guid: str) -> dict[str, str]:
+        secret = self._registration.webhook_secret.encode()
+        signatures = {
+            "X-Hub-Signature": f"sha1={hmac.new(secret, body, hashlib.sha1).hexdigest()}",
+            "X-Hub-Signature-256": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
+        }
         return {
             "Accept": "*/*",
             "Content-Type": "application/json",
@@ -134,8 +136,7 @@ class Hook:
             "X-GitHub-Delivery": guid,
             "X-GitHub-Event": event,
             "X-GitHub-Hook-ID": _HOOK_ID,
-            "X-GitHub-Hook-Installation-Target-ID": self._app_id,
+            "X-GitHub-Hook-Installation-Target-ID": self._registration.app_id,
             "X-GitHub-Hook-Installation-Target-Type": "integration",
-            "X-Hub-Signature": f"sha1={hmac.new(self._secret, body, hashlib.sha1).hexdigest()}",
-            "X-Hub-Signature-256": f"sha256={hmac.new(self._secret, body, hashlib.sha256).hexdigest()}",
+            **(signatures if secret else {}),
         }

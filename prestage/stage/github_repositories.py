@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -118,13 +118,14 @@ class Deployment:
 
 @dataclass
 class Installation:
-    """The App, where an owner has it."""
+    """The App, where an owner has it; with fewer `permissions` than it asks for while that is not approved."""
 
     id: int
     owner: str
     created_at: datetime
     suspended_at: datetime | None = None
     deleted: bool = False
+    permissions: Mapping[str, str] | None = None
 
     @property
     def works(self) -> bool:
@@ -211,7 +212,7 @@ class Repositories:
     def __iter__(self) -> Iterator[Repository]:
         return iter(tuple(self._by_id.values()))
 
-    def add(self, full_name: str, path: Path) -> Repository:
+    def add(self, full_name: str, path: Path, *, installed: bool = True) -> Repository:
         """Make the git repository at `path` known under that name; its branch that is checked out is the default."""
         git, now = GitRepository(path), self.now()
         with self._lock:
@@ -224,6 +225,7 @@ class Repositories:
                 created_at=now,
                 pushed_at=now,
                 heads=git.heads(),
+                installed=installed,
             )
             self._by_id[repository.id] = repository
         return repository
@@ -269,6 +271,10 @@ class Repositories:
         """The installation; None if there is none, or none any more."""
         found = self._installations.get(installation_id)
         return None if found is None or found.deleted else found
+
+    def installations(self) -> list[Installation]:
+        """Those that reach a repository."""
+        return [one for one in self._installations.values() if self.installed(one)]
 
     def installed(self, installation: Installation) -> list[Repository]:
         """The repositories that an installation reaches."""

@@ -7,16 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prestage.stage.github_git import Commit, Signature
+from prestage.stage.github_registration import Registration
 from prestage.stage.github_repositories import Account, Head, Installation, IssueComment, PullRequest, Repository
 
 API = "https://api.github.com"
 HTML = "https://github.com"
-
-GRANTED = {"contents": "read", "deployments": "write", "metadata": "read", "pull_requests": "write"}
-"""What the App may do where it is installed."""
-
-SUBSCRIBED = ["issue_comment", "pull_request", "push"]
-"""What the App is told of. It hears of its installations without that."""
 
 PERMISSIONS = {
     "admin": "admin",
@@ -339,14 +334,14 @@ def _signature(described: Signature) -> dict[str, str]:
     return {"name": described.name, "email": described.email, "date": moment(described.at)}
 
 
-def installation(described: Installation, *, app_id: str, slug: str) -> dict[str, Any]:
+def installation(described: Installation, app: Registration) -> dict[str, Any]:
     """The App's installation for an owner."""
     owner = user(Account(described.owner, "Organization"))
     identity, suspended = described.id, described.suspended_at
     return {
         "id": identity,
-        "app_id": int(app_id),
-        "app_slug": slug,
+        "app_id": int(app.app_id),
+        "app_slug": app.slug,
         "account": owner,
         "target_id": owner["id"],
         "target_type": "Organization",
@@ -354,8 +349,8 @@ def installation(described: Installation, *, app_id: str, slug: str) -> dict[str
         "access_tokens_url": f"{API}/app/installations/{identity}/access_tokens",
         "repositories_url": f"{API}/installation/repositories",
         "html_url": f"{HTML}/organizations/{described.owner}/settings/installations/{identity}",
-        "permissions": GRANTED,
-        "events": SUBSCRIBED,
+        "permissions": dict(described.permissions or app.permissions),
+        "events": list(app.events),
         "single_file_name": None,
         "has_multiple_single_files": False,
         "single_file_paths": [],

@@ -4,9 +4,10 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import jwt
 
@@ -57,12 +58,12 @@ class Credentials:
 
     Args:
         app_id: what JWTs have to be issued by.
-        public_key_pem: what they have to be signed for.
+        public_keys: PEM; what they may be signed for.
         clock: the time.
     """
 
     app_id: str
-    public_key_pem: str
+    public_keys: Sequence[str]
     clock: Clock
     issued: list[str] = field(default_factory=list, repr=False)
     _grants: dict[str, Grant] = field(default_factory=dict, repr=False)
@@ -75,11 +76,9 @@ class Credentials:
         Raises:
             BadCredentialsError: it is not one, or not now.
         """
-        unchecked = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
-        try:
-            claims = jwt.decode(text, self.public_key_pem, algorithms=["RS256"], options=unchecked)  # type: ignore[arg-type]
-        except jwt.InvalidTokenError:
-            raise BadCredentialsError("A JSON web token could not be decoded") from None
+        claims = next(filter(None, (_claims(text, key) for key in self.public_keys)), None)
+        if claims is None:
+            raise BadCredentialsError("A JSON web token could not be decoded")
         now = self.clock().timestamp()
         issued_at, expires_at = claims.get("iat"), claims.get("exp")
         if claims.get("iss") != self.app_id:
@@ -134,6 +133,14 @@ class Credentials:
         if found is None or found.expires_at <= self.clock():
             return False
         return (found.repository_id, found.sha) == (repository_id, sha)
+
+
+def _claims(text: str, public_key: str) -> Mapping[str, Any] | None:
+    unchecked = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    try:
+        return jwt.decode(text, public_key, algorithms=["RS256"], options=unchecked)  # type: ignore[arg-type]
+    except jwt.InvalidTokenError:
+        return None
 
 
 def _stateless(app_id: str) -> str:

@@ -15,6 +15,7 @@ from choreography.clock import Clock, utc_now
 from fly_io.ip_assignments import IpAssignments
 from fly_io.shapes import (
     Certificate,
+    CurrentToken,
     FlyApp,
     FlyApps,
     Machine,
@@ -115,6 +116,10 @@ class Fly:
         self._api_url = api_url.rstrip("/")
         self._token = token
         self._clock = clock
+
+    def organizations(self) -> frozenset[str]:
+        """The slugs of the organisations that the token is for; `FlyRefused` with status 401 where it is not taken."""
+        return self._read(CurrentToken, self._send("GET", "/tokens/current")).organizations
 
     def create_app(self, name: str, organization: str, network: str) -> None:
         """Create an app on a private network of its own.

@@ -175,6 +175,21 @@ class Certificate(_Lenient):
         return max(ends, default=None)
 
 
+class _TokenInfo(_Lenient):
+    org_slug: str = ""
+
+
+class CurrentToken(_Lenient):
+    """What a token is for: it may be several macaroons in one."""
+
+    tokens: Annotated[tuple[_TokenInfo, ...], _absent_is(())] = ()
+
+    @property
+    def organizations(self) -> frozenset[str]:
+        """The slugs of the organisations that it reaches."""
+        return frozenset(one.org_slug for one in self.tokens if one.org_slug)
+
+
 class Refusal(_Lenient):
     """Fly's words about an error; older answers have them in `message`."""
 

@@ -100,12 +100,15 @@ class Connection:
         self,
         method: str,
         url: str,
-        credential: SecretStr,
+        credential: SecretStr | None,
         body: Mapping[str, Any] | None = None,
         follow: Container[int] = REDIRECTS | {HTTPStatus.FOUND},
     ) -> httpx.Response:
-        """The answer to one request, after redirects with a status in `follow`. `url` may be a path of the API's."""
-        headers = {**_HEADERS, "Authorization": _authorization(credential)}
+        """The answer to one request, after redirects with a status in `follow`. `url` may be a path of the API's.
+
+        Without a credential only where the URL is one.
+        """
+        headers = {**_HEADERS, **({} if credential is None else {"Authorization": _authorization(credential)})}
         url = self._api_url + url if url.startswith("/") else url
         request = self._http.build_request(method, url, json=body, headers=headers)
         answer = self._attempt(request)

@@ -106,7 +106,7 @@ def test_a_token_can_be_revoked(github: Stage) -> None:
     ("body", "status"),
     [
         ({"permissions": {"contents": "write"}}, 422),
-        ({"permissions": {"issues": "read"}}, 422),
+        ({"permissions": {"issues": "write"}}, 422),
         ({"permissions": {"contents": "all"}}, 422),
         ({"repository_ids": [1]}, 422),
         ({"repository_ids": []}, 422),
