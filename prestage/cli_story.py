@@ -10,6 +10,7 @@ from prestage.change_words import WORDS, in_words
 from prestage.cli_output import show_rows
 from prestage_contracts import EVENTS, Event
 from prestage_contracts.envelope import Reason
+from prestage_contracts.operators import AppChangeData
 from prestage_contracts.snapshot import AboutEnvironment
 from records.journal import Entry
 
@@ -88,6 +89,8 @@ def about(event: Event) -> str:
         one = data.environment
         of = f"#{one.pull_request.number}" if one.pull_request else f"@{one.branch}"
         return f"{one.repository.full_name}:{one.app_name}{of}"
+    if isinstance(data, AppChangeData):
+        return f"{data.app.repository.full_name}:{data.app.name}"
     repository = getattr(data, "repository", None)
     return str(getattr(repository, "full_name", "-"))
 
