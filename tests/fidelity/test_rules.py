@@ -11,7 +11,6 @@ import pytest
 from prestage.stage.event_pattern import compile_pattern
 from prestage.stage.template import load
 from prestage_contracts import CONTRACT, Event, Report
-from prestage_contracts.operators import ChangeData
 from tests.fidelity.template_policy import of, reactions, referred, targets
 
 ROOT = Path(__file__).parents[2]
@@ -80,17 +79,3 @@ def envelope(source: str, name: str) -> dict[str, Any]:
 def test_a_function_is_sent_what_it_takes(taken: dict[str, list[str]], name: str) -> None:
     _, event = REACTIONS[name]
     assert sent(referred(event["Queue"])) == taken[name]
-
-
-def test_what_operators_change_is_sent_to_the_journal_alone() -> None:
-    changes = {name for name, event in CONTRACT.items() if issubclass(of_data(event), ChangeData)}
-    assert "SecretChanged" in changes
-    assert {name for name, (_, event) in REACTIONS.items() if changes & {*sent(referred(event["Queue"]))}} == {
-        "JournalFunction"
-    }
-
-
-def of_data(event: type[Event]) -> type:
-    kind = event.model_fields["data"].annotation
-    assert isinstance(kind, type)
-    return kind
