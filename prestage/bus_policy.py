@@ -42,6 +42,10 @@ class SubscriberRefusedError(Exception):
     """A subscriber can't be allowed, or there is none; the text says what to do."""
 
 
+class PolicyOverwrittenError(Exception):
+    """Somebody else changed the policy at the same moment: what holds now has to be looked at."""
+
+
 class Subscriber(Frozen):
     """Another account, or an organisation, and what it may do.
 
@@ -79,7 +83,8 @@ class BusPolicy:
         """Let it do that from now on, and nothing else that it was let before.
 
         Raises:
-            SubscriberRefusedError: it can't be allowed so.
+            SubscriberRefusedError: it can't be allowed so; nothing is changed.
+            PolicyOverwrittenError: somebody else changed the policy meanwhile.
         """
         self._check(subscriber)
         others = [one for one in self._statements() if self._principal(one) != subscriber.principal]
@@ -89,7 +94,8 @@ class BusPolicy:
         """Let it do nothing any more. The rules that it has made go on.
 
         Raises:
-            SubscriberRefusedError: it was not allowed anything.
+            SubscriberRefusedError: it was not allowed anything; nothing is changed.
+            PolicyOverwrittenError: somebody else changed the policy meanwhile.
         """
         statements = self._statements()
         others = [one for one in statements if self._principal(one) != principal]
@@ -160,7 +166,8 @@ class BusPolicy:
         """The whole policy.
 
         Raises:
-            SubscriberRefusedError: it does not fit, or somebody else changed it meanwhile.
+            SubscriberRefusedError: it does not fit; nothing is changed.
+            PolicyOverwrittenError: somebody else changed it meanwhile.
         """
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
         if len(policy) > LONGEST:
@@ -170,7 +177,7 @@ class BusPolicy:
             )
         self._events.put_permission(EventBusName=self.bus_name, Policy=policy)
         if _sorted(self._statements()) != _sorted(statements):
-            raise SubscriberRefusedError("somebody else changed the bus's policy at the same moment: try again")
+            raise PolicyOverwrittenError("somebody else changed the bus's policy at the same moment: try again")
 
 
 def parsed(principal: str, facts: str, reports_as: str | None) -> Subscriber:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from prestage import (
     cli_apps,
+    cli_audit,
     cli_certificates,
     cli_checks,
     cli_dead_letters,
@@ -21,8 +22,9 @@ from prestage import (
     cli_users,
     cli_values,
 )
-from prestage.bus_policy import SubscriberRefusedError
+from prestage.bus_policy import PolicyOverwrittenError, SubscriberRefusedError
 from prestage.certificate_files import CertificateRefusedError
+from prestage.changes import NotStatedError
 from prestage.cli_checks import NobodysNameError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
@@ -34,7 +36,6 @@ from prestage.stack import (
     GitHubLookUpError,
     NoPasswordError,
     NoSuchStackError,
-    NotStatedError,
     NoZoneError,
     UnknownEnvironmentError,
     UnknownStoryError,
@@ -75,6 +76,7 @@ EXPECTED = (
     NobodysNameError,
     NotLiveError,
     NotStatedError,
+    PolicyOverwrittenError,
     SecretUnreadableError,
     SecretsTooLargeError,
     SubscriberRefusedError,
@@ -106,6 +108,7 @@ app.add_typer(cli_subscribers.app, name="subscribers")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")
+app.command()(cli_audit.audit)
 
 
 @app.command()

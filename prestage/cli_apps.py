@@ -1,17 +1,22 @@
 """`prestage apps`: the deployable things in repositories."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import typer
 
+from prestage.change_of_app import settings_changed
+from prestage.changes import Change
 from prestage.cli_domains import check_domains
 from prestage.cli_options import DEFAULT_STACK, AppReference, StackName, checking
 from prestage.cli_output import show_rows
 from prestage.cli_users import ID_RULE
 from prestage.stack import Stack
+from prestage_contracts.operators import AppChangeData, AppRegistered, AppRemoved
 from prestage_contracts.snapshot import Repository
-from records.apps import App, new_app
+from records.apps import App, AppInUseError, NoSuchAppError, new_app
 from records.checks import check_key
 from records.users import NoSuchUserError
 
@@ -121,10 +126,8 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
             required_checks=_named(require_check or []),
         )
     check_domains(found, added, {"domain", "production_domain"})
-    try:
-        found.apps.add(added)
-    except NoSuchUserError as error:
-        raise NoSuchUserError(f"{error}: add them with `prestage users add {owner}`") from None
+    with found.changes.stated(Change(AppRegistered, _change(found, added))) as also, _adding(owner):
+        found.apps.add(added, also)
     found.secrets.purge(added.id)  # what a removal left that was interrupted is not the new app's
     typer.echo(f"added {added.repository.full_name}:{added.name} ({added.id})")
 
@@ -132,6 +135,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
 @app.command("set")
 def set_(  # noqa: PLR0917  # typer turns each into an option of its own
     reference: AppReference,
+    owner: Annotated[str | None, typer.Option(help="The user whom it belongs to from now on.")] = None,
     image: Annotated[str | None, typer.Option(help="A public image with a shell.")] = None,
     start: Annotated[str | None, typer.Option(help="The command that serves HTTP on $PORT.")] = None,
     build: Annotated[str | None, typer.Option(help="A command that is run once before that; empty for none.")] = None,
@@ -168,7 +172,8 @@ def set_(  # noqa: PLR0917  # typer turns each into an option of its own
     with checking(_OPTIONS):
         changed = App.model_validate({**shown.model_dump(), **changes})
     check_domains(found, changed, set(changes))
-    found.apps.update(changed)
+    with found.changes.stated(*settings_changed(shown, changed, found.caller)) as also, _adding(changed.owner):
+        found.apps.update(changed, also)
     told = ", ".join(f"{name}={value!r}" for name, value in changes.items())
     typer.echo(f"changed {shown.repository.full_name}:{shown.name}: {told}")
 
@@ -187,19 +192,24 @@ def reconnect(
     told, installation_id = found.look_up(repository or shown.repository.full_name, shown.repository.id)
     if told.id != shown.repository.id:
         raise typer.BadParameter(f"{told.full_name} is another repository: name its own with --repository")
-    found.apps.update(shown.model_copy(update={"repository": told, "installation_id": installation_id}))
+    changed = shown.model_copy(update={"repository": told, "installation_id": installation_id})
+    with found.changes.stated(*settings_changed(shown, changed, found.caller)) as also:
+        found.apps.update(changed, also)
     typer.echo(f"{shown.name} is in {told.full_name}, installation {installation_id}")
 
 
 @app.command("list")
 def list_(
     repository: Annotated[str | None, typer.Option(help="Of this owner/name only.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Of this user only.")] = None,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """List the apps."""
     apps = Stack.named(stack).apps.list_all()
     if repository is not None:
         apps = [listed for listed in apps if listed.repository.full_name.casefold() == repository.casefold()]
+    if owner is not None:
+        apps = [listed for listed in apps if listed.owner == owner]
     rows = (
         (listed.repository.full_name, listed.name + " (being removed)" * listed.removing, listed.owner, listed.id)
         for listed in apps
@@ -226,9 +236,24 @@ def show(reference: AppReference, stack: StackName = DEFAULT_STACK) -> None:
 def remove(reference: AppReference, stack: StackName = DEFAULT_STACK) -> None:
     """Remove an app that has no live environments, with its secrets."""
     found = Stack.named(stack)
-    removed = found.apps.remove(found.app(reference).id)
-    found.secrets.purge(removed.id)
+    removed = found.app(reference)
+    change = Change(AppRemoved, _change(found, removed))
+    with found.changes.intended(change, refusals=(AppInUseError, NoSuchAppError)) as also:
+        found.apps.remove(removed.id, also)
+        found.secrets.purge(removed.id)
     typer.echo(f"removed {removed.repository.full_name}:{removed.name} and its secrets")
+
+
+@contextmanager
+def _adding(owner: str) -> Iterator[None]:
+    try:
+        yield
+    except NoSuchUserError as error:
+        raise NoSuchUserError(f"{error}: add them with `prestage users add {owner}`") from None
+
+
+def _change(stack: Stack, changed: App) -> AppChangeData:
+    return AppChangeData(changed_by=stack.caller, app=changed.snapshot())
 
 
 def _named(checks: list[str]) -> tuple[str, ...]:

@@ -7,9 +7,11 @@ import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from prestage.certificate_files import CertificateRefusedError, read_certificate
+from prestage.changes import Change
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.cli_output import show_rows
 from prestage.stack import Stack
+from prestage_contracts.operators import CertificateImported, CertificateImportedData
 from records.apps import App
 from records.domains import Domain
 
@@ -33,9 +35,16 @@ def import_(
     found = Stack.named(stack)
     private_key = _read(key, "--key")
     certificate = read_certificate(domain, _read(chain, "--chain"), private_key, found.clock())
-    found.private_keys.keep(certificate, SecretStr(private_key.decode()))  # first: what is on record has its key
-    found.certificates.keep(certificate)
-    found.private_keys.forget_others(certificate)
+    data = CertificateImportedData(
+        changed_by=found.caller,
+        domain=domain,
+        fingerprint=certificate.fingerprint,
+        not_after=certificate.not_after,
+    )
+    with found.changes.intended(Change(CertificateImported, data)):
+        found.private_keys.keep(certificate, SecretStr(private_key.decode()))  # first: what is on record has its key
+        found.certificates.keep(certificate)
+        found.private_keys.forget_others(certificate)
     typer.echo(f"imported *.{domain}, valid until {certificate.not_after:%Y-%m-%d}")
     for environment in found.environments.list_all():
         if environment.is_live and environment.own_host and certificate.covers(environment.own_host):

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from prestage.changes import Change
 from prestage.cli_options import DEFAULT_STACK, AppReference, StackName
 from prestage.cli_output import show_rows
 from prestage.cli_story import clock_time
 from prestage.stack import Stack
+from prestage_contracts.operators import CheckReleased, CheckReleasedData
 from records.checks import check_key
 
 app = typer.Typer(help="Whose the names of other teams' checks are.", no_args_is_help=True)
@@ -40,7 +42,11 @@ def release(
     """Give a check's name back: it is the next account's that reports it."""
     found = Stack.named(stack)
     shown = found.app(reference)
-    owner = found.checks.release(shown.id, name)
+    owner = found.checks.owner(shown.id, name)
     if owner is None:
         raise NobodysNameError(f"{name} of {shown.name} is nobody's: see `prestage checks list`")
+    data = CheckReleasedData(changed_by=found.caller, app=shown.snapshot(), name=owner.name, account=owner.account)
+    with found.changes.stated(Change(CheckReleased, data)) as also:
+        if not found.checks.release(owner, also):
+            raise NobodysNameError(f"{name} of {shown.name} is {owner.account}'s no more: see `prestage checks list`")
     typer.echo(f"{owner.name} of {shown.name} was {owner.account}'s, and is the next account's that reports it")

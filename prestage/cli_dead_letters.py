@@ -1,15 +1,19 @@
 """`prestage dead-letters`: what reactions could not do, why, and doing it again."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
 
+from prestage.changes import Change
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.cli_output import printable, show_rows
 from prestage.cli_story import about, clock_time, gist_of
-from prestage.dead_letters import DeadLetter, DeadLetters, pretty
+from prestage.dead_letters import Around, DeadLetter, DeadLetters, pretty
 from prestage.stack import Stack
+from prestage_contracts.envelope import Event
+from prestage_contracts.operators import DeadLetterChangeData, DeadLetterDiscarded, DeadLetterRedriven
 
 app = typer.Typer(help="What could not be done, why, and doing it again.", no_args_is_help=True)
 
@@ -71,8 +75,9 @@ def redrive(
     """Give one to its reaction again, or all. What was done before it was given up is not done twice."""
     if (letter is None) != every or (letter and reaction):
         raise typer.BadParameter("say an ID, or --all, which --reaction narrows")
-    letters = _letters(Stack.named(stack), reaction)
-    able, unable = ([letters.redrive(letter)], []) if letter else letters.redrive_all(reaction)
+    found = Stack.named(stack)
+    letters, stating = _letters(found, reaction), _stating(found, DeadLetterRedriven)
+    able, unable = ([letters.redrive(letter, stating)], []) if letter else letters.redrive_all(reaction, stating)
     for one in able:
         typer.echo(f"redriven to {one.reaction}: {one.id} ({_name(one)})")
     for one in unable:
@@ -89,11 +94,12 @@ def discard(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Delete one for good: what it says is never done."""
-    letters = _letters(Stack.named(stack))
+    of = Stack.named(stack)
+    letters = _letters(of)
     found = letters.get(letter)
     if not yes:
         typer.confirm(f"Delete {_name(found)} for {found.reaction} ({_about(found)}) for good?", abort=True)
-    letters.discard(found.id)
+    letters.discard(found.id, _stating(of, DeadLetterDiscarded))
     typer.echo(f"discarded {found.id}")
 
 
@@ -102,6 +108,20 @@ def _letters(stack: Stack, reaction: str | None = None) -> DeadLetters:
     if reaction is not None and reaction not in letters.reactions:
         raise typer.BadParameter(f"--reaction: one of {', '.join(letters.reactions)}")
     return letters
+
+
+def _stating(stack: Stack, event: type[Event]) -> Around:
+    def around(letter: DeadLetter) -> AbstractContextManager[object]:
+        data = DeadLetterChangeData(
+            changed_by=stack.caller,
+            letter_id=letter.id,
+            reaction=letter.reaction,
+            reason_code=letter.code,
+            fact=letter.fact.name() if letter.fact else None,
+        )
+        return stack.changes.intended(Change(event, data))
+
+    return around
 
 
 def _described(letter: DeadLetter) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from prestage_contracts.operators import (
     DeployRequested,
     DeployRequestedData,
     OperatorRequestData,
+    PasswordRequested,
     RetryRequested,
     StopRequested,
 )
@@ -138,10 +139,16 @@ def stop(reference: EnvironmentReference, stack: StackName = DEFAULT_STACK) -> N
 
 @app.command()
 def password(reference: EnvironmentReference, stack: StackName = DEFAULT_STACK) -> None:
-    """Tell what visitors of a preview have to give, where its app asks them. It reads the stack's key."""
+    """Tell what visitors of a preview have to give, where its app asks them. It reads the stack's key.
+
+    Who asked is stated before.
+    """
     found = Stack.named(stack)
     environment = found.environment(reference)
-    for name, value in (("address", environment.address), ("user", VISITOR), ("password", found.password(environment))):
+    secret = found.password(environment)
+    data = OperatorRequestData(environment=environment.snapshot(), requested_by=found.caller)
+    found.state(PasswordRequested, data, environment.repository)
+    for name, value in (("address", environment.address), ("user", VISITOR), ("password", secret)):
         typer.echo(f"{name:<12}{value}")
 
 

@@ -10,13 +10,16 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from prestage.changes import Change
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.cli_output import printable, show_rows
 from prestage.cli_story import about, clock_time, elapsed, gist, gist_of
 from prestage.ending import disregard_signals, ending_on_signals
+from prestage.replays import NoSuchSubscriberError
 from prestage.stack import Stack
 from prestage.tail import Wanted
 from prestage_contracts import CONTRACT, MalformedEventError, Unknown, parse
+from prestage_contracts.operators import EventsReplayed, EventsReplayedData
 from records.journal import Entry
 
 app = typer.Typer(help="What was stated, and what led to what.", no_args_is_help=True)
@@ -84,7 +87,9 @@ def replay(
     since, until = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else found.clock()
     if since >= until:
         raise typer.BadParameter("--from is not before --to")
-    name = found.replay(subscriber, since, until)
+    data = EventsReplayedData(changed_by=found.caller, subscriber=subscriber, since=since, until=until)
+    with found.changes.intended(Change(EventsReplayed, data), refusals=(NoSuchSubscriberError,)):
+        name = found.replay(subscriber, since, until)
     typer.echo(f"{clock_time(since)} to {clock_time(until)} is being replayed to {subscriber}; how far it is tells")
     typer.echo(f"aws events describe-replay --replay-name {name}")
 

@@ -31,6 +31,11 @@ def tell_error(message: str) -> None:
     typer.echo(f"error: {' '.join(message.split())}", err=True)
 
 
+def tell_note(message: str) -> None:
+    """Print what is to be known beside what a command says, in one line on standard error."""
+    typer.echo(f"note: {' '.join(message.split())}", err=True)
+
+
 def printable(text: str) -> str:
     """So that no value moves the cursor or ends a line."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

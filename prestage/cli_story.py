@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prestage.change_words import WORDS, in_words
 from prestage.cli_output import show_rows
 from prestage_contracts import EVENTS, Event
 from prestage_contracts.envelope import Reason
+from prestage_contracts.operators import AppChangeData
 from prestage_contracts.snapshot import AboutEnvironment
 from records.journal import Entry
 
@@ -41,6 +43,7 @@ _SAYS: Mapping[str, Callable[[Any], str]] = {
     "DeployRequested": lambda data: f"{data.branch or 'production'}, by {data.requested_by}",
     "RetryRequested": lambda data: f"by {data.requested_by}",
     "StopRequested": lambda data: f"by {data.requested_by}",
+    "PasswordRequested": lambda data: f"by {data.requested_by}",
     "EnvironmentCreated": lambda data: f"{short(data.environment.sha)} at {data.environment.address}",
     "EnvironmentUpdated": lambda data: short(data.environment.sha),
     "EnvironmentReady": lambda data: short(data.environment.sha),
@@ -67,7 +70,7 @@ def show_story(story: Sequence[Entry]) -> None:
 
 def gist(entry: Entry) -> str:
     """What a fact says that its name does not. Of a fact that this version has not, its reason if it has one."""
-    data = _data(entry)
+    data = data_of(entry)
     if data is not None:
         return _said(entry.name, data)
     reason: Mapping[str, str] = entry.data.get("reason") or {}
@@ -86,6 +89,8 @@ def about(event: Event) -> str:
         one = data.environment
         of = f"#{one.pull_request.number}" if one.pull_request else f"@{one.branch}"
         return f"{one.repository.full_name}:{one.app_name}{of}"
+    if isinstance(data, AppChangeData):
+        return f"{data.app.repository.full_name}:{data.app.name}"
     repository = getattr(data, "repository", None)
     return str(getattr(repository, "full_name", "-"))
 
@@ -93,6 +98,8 @@ def about(event: Event) -> str:
 def _said(name: str, data: Any) -> str:
     if name in _SAYS:
         return _SAYS[name](data)
+    if name in WORDS:
+        return f"{in_words(name, data)}, by {data.changed_by}"
     reason: Reason | None = getattr(data, "reason", None)
     return reason.message if reason else ""
 
@@ -123,7 +130,7 @@ def _rows(story: Sequence[Entry]) -> Iterator[Sequence[str]]:
         before = entry.occurred_at
 
 
-def _data(entry: Entry) -> Any:
+def data_of(entry: Entry) -> Any:
     """What the fact says, None if it is of another shape than in this version."""
     kind = EVENTS.get(entry.name)
     if kind is None:

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from prestage.changes import Change
 from prestage.cli_options import DEFAULT_STACK, StackName, checking
 from prestage.cli_output import show_rows
 from prestage.stack import Stack
-from records.users import NoSuchUserError, User
+from prestage_contracts.operators import UserAdded, UserChangeData, UserRemoved
+from records.users import NoSuchUserError, User, UserHasAppsError
 
 app = typer.Typer(help="Who owns apps.", no_args_is_help=True)
 
@@ -25,7 +27,8 @@ def add(
     found = Stack.named(stack)
     with checking({"id": f"USER: {ID_RULE}", "name": "--name: 1 to 200 characters"}):
         added = User(id=user, name=user if name is None else name, created_at=found.clock())
-    found.users.add(added)
+    with found.changes.stated(Change(UserAdded, _change(found, added))) as also:
+        found.users.add(added, also)
     typer.echo(f"added the user {user}")
 
 
@@ -48,11 +51,18 @@ def show(user: UserReference, stack: StackName = DEFAULT_STACK) -> None:
 @app.command()
 def remove(user: UserReference, stack: StackName = DEFAULT_STACK) -> None:
     """Remove a user who owns no apps."""
-    try:
-        Stack.named(stack).users.remove(user)
-    except NoSuchUserError:
-        raise _no_such_user(user) from None
+    found = Stack.named(stack)
+    removed = found.users.get(user)
+    if removed is None:
+        raise _no_such_user(user)
+    change = Change(UserRemoved, _change(found, removed))
+    with found.changes.intended(change, refusals=(NoSuchUserError, UserHasAppsError)) as also:
+        found.users.remove(user, also)
     typer.echo(f"removed the user {user}")
+
+
+def _change(stack: Stack, user: User) -> UserChangeData:
+    return UserChangeData(changed_by=stack.caller, user_id=user.id, name=user.name)
 
 
 def _no_such_user(user: str) -> NoSuchUserError:

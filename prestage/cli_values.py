@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from prestage.change_of_app import variable_changed
 from prestage.cli_options import DEFAULT_STACK, AppReference, StackName, Type
 from prestage.cli_output import show_rows
 from prestage.stack import Stack
+from prestage_contracts.operators import ConfigChanged, SecretChanged
 from records.names import MAX_VALUE_BYTES, InvalidVariableError, check_variable
 
 config = typer.Typer(help="Values that are not secret, by environment type.", no_args_is_help=True)
@@ -26,7 +28,12 @@ def set_config(
 ) -> None:
     """Set a config value; environments begun from now on get it."""
     found = Stack.named(stack)
-    found.apps.update(found.app(app).with_config(environment_type, name, value))
+    changed = found.app(app).with_config(environment_type, name, value)
+    fact = variable_changed(
+        ConfigChanged, changed, name, environment_type=environment_type, change="set", by=found.caller
+    )
+    with found.changes.stated(fact) as also:
+        found.apps.update(changed, also)
     typer.echo(f"set {name} for {environment_type}")
 
 
@@ -39,7 +46,11 @@ def unset_config(
     changed = found.app(app)
     if name not in changed.config.get(environment_type, {}):
         raise InvalidVariableError(f"{changed.name} has no config value {name} for {environment_type}")
-    found.apps.update(changed.with_config(environment_type, name, None))
+    fact = variable_changed(
+        ConfigChanged, changed, name, environment_type=environment_type, change="deleted", by=found.caller
+    )
+    with found.changes.stated(fact) as also:
+        found.apps.update(changed.with_config(environment_type, name, None), also)
     typer.echo(f"unset {name} for {environment_type}")
 
 
@@ -66,7 +77,12 @@ def set_secret(  # noqa: PLR0917  # typer's parameters
     check_variable(name, "")  # before anybody is asked for the value
     value = _value(name, file)
     found = Stack.named(stack)
-    found.secrets.set(found.app(app).id, environment_type, name, value)
+    changed = found.app(app)
+    fact = variable_changed(
+        SecretChanged, changed, name, environment_type=environment_type, change="set", by=found.caller
+    )
+    with found.changes.stated(fact) as also:
+        found.secrets.set(changed.id, environment_type, name, value, also)
     if value.endswith("\n") and file is None:
         typer.echo("note: the value ends with a line feed, which was kept (`printf %s` writes none)", err=True)
     typer.echo(f"set {name} for {environment_type} ({len(value.encode())} bytes)")
@@ -92,8 +108,12 @@ def delete_secret(
     """Delete a secret; environments begun from now on don't get it."""
     found = Stack.named(stack)
     named = found.app(app)
-    if not found.secrets.delete(named.id, environment_type, name):
-        raise InvalidVariableError(f"{named.name} has no secret {name} for {environment_type}")
+    fact = variable_changed(
+        SecretChanged, named, name, environment_type=environment_type, change="deleted", by=found.caller
+    )
+    with found.changes.stated(fact) as also:
+        if not found.secrets.delete(named.id, environment_type, name, also):
+            raise InvalidVariableError(f"{named.name} has no secret {name} for {environment_type}")
     typer.echo(f"deleted {name} for {environment_type}")
 
 

@@ -40,7 +40,7 @@ class Function:
         return set(self.takes) == set(EVENTS) and not self.states
 
 
-OPERATORS = Function("operators", "prestage/cli_environments.py", ("prestage environments",), ())
+OPERATORS = Function("operators", "prestage/changes.py", ("prestage",), ())
 """The command line: it states facts itself, as whoever calls it."""
 
 OTHERS = Function("anyone", "docs/checks.md", (), ())

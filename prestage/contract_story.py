@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from prestage import contract_cast as cast
 from prestage.contract_cast import CANDIDATE, IDLE, OPENED_AT, PREVIEW, PRODUCTION, SHOP, at
+from prestage.contract_operators import changes
 from prestage_contracts import (
     BranchPushed,
     CheckRecorded,
@@ -26,6 +27,7 @@ from prestage_contracts import (
     EnvironmentUpdated,
     Event,
     InstallationRevoked,
+    PasswordRequested,
     PrCommented,
     PrCommentFailed,
     PreviewFailed,
@@ -96,6 +98,7 @@ def story() -> list[Event]:
         *_orders(production[-1]),
         *_swept(),
         *_revoked(),
+        *changes(),
     ]
 
 
@@ -263,6 +266,9 @@ def _orders(released: Event) -> Iterator[Event]:
     host = cast.pointed(CANDIDATE).host
     yield from (stop, closed)
     yield _after(closed, DomainReleased, DomainReleasedData(environment=at(CANDIDATE, 4), host=host), 96)
+
+    seen = OperatorRequestData(environment=PREVIEW, requested_by=cast.OPERATOR)
+    yield _begin(PasswordRequested, seen, "f6b02a41-93ce-4d75-8a1f-6e20c4d9b583", OPENED_AT + _HOUR)
 
     asked = PreviewStopRequestedData(
         repository=SHOP,

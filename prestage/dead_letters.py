@@ -5,7 +5,8 @@ after its fact is in the reaction's own queue again, or where somebody discards 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,6 +27,10 @@ _LOOKING = 60
 _AT_ONCE = 10
 _WAIT = 1
 """Seconds. A receive that waits asks all of SQS's servers, one that doesn't only some of them."""
+
+
+type Around = Callable[["DeadLetter"], AbstractContextManager[object]]
+"""What is done before and after something becomes of a letter."""
 
 
 class NoSuchLetterError(Exception):
@@ -108,7 +113,7 @@ class DeadLetters:
         self._put_back([letter, *others])
         return letter
 
-    def redrive(self, letter_id: str) -> DeadLetter:
+    def redrive(self, letter_id: str, around: Around = nullcontext) -> DeadLetter:
         """Give one to its reaction again.
 
         Raises:
@@ -119,20 +124,24 @@ class DeadLetters:
             self._put_back([letter, *others])
             raise NoSuchLetterError(f"{letter.id} can't be redriven ({letter.code}): {letter.message}")
         self._put_back(others)
-        self._send_again(letter)
+        with around(letter):
+            self._send_again(letter)
         return letter
 
-    def redrive_all(self, reaction: str | None = None) -> tuple[list[DeadLetter], list[DeadLetter]]:
+    def redrive_all(
+        self, reaction: str | None = None, around: Around = nullcontext
+    ) -> tuple[list[DeadLetter], list[DeadLetter]]:
         """Give all of a reaction, or all, to their reactions again: gives those, and those that can't be."""
         letters = self._take(reaction)
         able = [letter for letter in letters if letter.can_be_redriven]
         unable = [letter for letter in letters if not letter.can_be_redriven]
         self._put_back(unable)
         for letter in able:
-            self._send_again(letter)
+            with around(letter):
+                self._send_again(letter)
         return able, unable
 
-    def discard(self, letter_id: str) -> DeadLetter:
+    def discard(self, letter_id: str, around: Around = nullcontext) -> DeadLetter:
         """Delete one, for good.
 
         Raises:
@@ -140,7 +149,8 @@ class DeadLetters:
         """
         letter, others = self._one(letter_id)
         self._put_back(others)
-        self._delete(letter)
+        with around(letter):
+            self._delete(letter)
         return letter
 
     def _one(self, letter_id: str) -> tuple[DeadLetter, list[DeadLetter]]:

@@ -1,21 +1,16 @@
 """A deployed stack, as the operator's commands reach it: by its CloudFormation outputs, wherever they point."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from uuid import uuid4
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 from pydantic import SecretStr
 
-from choreography import publisher
 from choreography.clock import Clock, utc_now
-from choreography.publisher import Publisher, PublishFailedError, Statement
 from github_app.auth import AppCredentials, InvalidCredentialsError, app_jwt
 from github_app.client import (
     GitHub,
@@ -26,6 +21,8 @@ from github_app.client import (
     build_http,
 )
 from prestage.bus_policy import BusPolicy
+from prestage.changes import Changes
+from prestage.cli_output import tell_note
 from prestage.dead_letters import DeadLetters
 from prestage.references import Reading, UnknownAppError, find_app, is_called, no_app, readings
 from prestage.replays import replay
@@ -37,6 +34,7 @@ from records.certificates import Certificates
 from records.checks import Checks
 from records.environments import Environment, Environments, environment_id
 from records.journal import Entry, Journal
+from records.outbox import Outbox
 from records.skips import Skips
 from records.table import Table
 from records.users import Users
@@ -72,10 +70,6 @@ class UnknownEnvironmentError(Exception):
 
 class UnknownStoryError(Exception):
     """The journal has nothing by what was said; the text says what to say instead."""
-
-
-class NotStatedError(Exception):
-    """The bus did not take a fact; the text says what to do."""
 
 
 class NoPasswordError(Exception):
@@ -220,20 +214,15 @@ class Stack:
         key = self._client("secretsmanager").get_secret_value(SecretId=self._outputs["StackKeyArn"])["SecretString"]
         return Keyed(SecretStr(key)).password(environment.id).get_secret_value()
 
-    def state(self, event: type[Event], data: Data, repository: Repository) -> str:
-        """State an operator's fact; gives the correlation id of all that follows from it.
+    @cached_property
+    def changes(self) -> Changes:
+        """What states each change that is made to it, and what is asked of it."""
+        bus, outbox = self._outputs["BusName"], Outbox(self._records)
+        return Changes(self._client("events"), bus, outbox, clock=self.clock, tell=tell_note)
 
-        Raises:
-            NotStatedError: the bus does not take it.
-        """
-        asked, bus = str(uuid4()), self._outputs["BusName"]
-        fact = event.begin(data, cause=asked, correlation_id=asked, now=self.clock(), group=str(repository.id))
-        try:
-            with _without_log():
-                Publisher(self._client("events"), bus, attempts=1).publish([Statement.of(fact)])
-        except PublishFailedError as error:
-            raise NotStatedError(f"{error}: may you events:PutEvents on the bus {bus}? Otherwise try again") from None
-        return asked
+    def state(self, event: type[Event], data: Data, repository: Repository) -> str:
+        """State what an operator asks for; see `Changes.state`."""
+        return self.changes.state(event, data, str(repository.id))
 
     def story(self, correlation_id: str) -> tuple[Entry, ...]:
         """What followed from one GitHub delivery, operator's request or sweep of the janitor's.
@@ -350,17 +339,6 @@ class Stack:
             ) from None
         except InvalidCredentialsError as error:
             raise GitHubLookUpError(f"{error} (secret {arn})") from None
-
-
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """Whoever is at a terminal is told what went wrong in one line, and not in a function's log."""
-    level = publisher.logger.log_level
-    publisher.logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        publisher.logger.setLevel(level)
 
 
 def _look_up(

@@ -51,10 +51,11 @@ class Wanted:
         data = _mapping(_mapping(event.get("detail")).get("data"))
         environment = _mapping(data.get("environment"))
         told = environment or data
+        app = _mapping(data.get("app"))
         number = _mapping(told.get("pull_request")).get("number") or data.get("pull_request_number")
         return (
             (not self.names or event.get("detail-type") in self.names)
-            and (self.app_id is None or (environment or data).get("app_id") == self.app_id)
+            and (self.app_id is None or self.app_id in (told.get("app_id"), app.get("id")))
             and self.environment_id in {None, environment.get("id"), data.get("environment_id")}
             and (self.pull_request is None or number == self.pull_request)
         )

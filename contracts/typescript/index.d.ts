@@ -240,6 +240,30 @@ export interface StopRequested {
   };
 }
 
+/** An operator asked for the password that an environment's visitors give. It is told after this is stated. */
+export interface PasswordRequested {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "PasswordRequested";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: OperatorRequestData;
+  };
+}
+
 /** A preview outlived what its app allows. */
 export interface EnvironmentExpired {
   /** EventBridge's version of this envelope. */
@@ -888,6 +912,390 @@ export interface DomainFailed {
   };
 }
 
+/** An operator added an app. */
+export interface AppRegistered {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "AppRegistered";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: AppChangeData;
+  };
+}
+
+/** An operator removed an app, with its secrets. */
+export interface AppRemoved {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "AppRemoved";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: AppChangeData;
+  };
+}
+
+/** An operator changed what pull requests of an app get: an option of `prestage apps set` in docs/policies.md. */
+export interface PolicyChanged {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "PolicyChanged";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: SettingsChangedData;
+  };
+}
+
+/** An operator changed how an app is run, where, or whose it is. */
+export interface AppChanged {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "AppChanged";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: SettingsChangedData;
+  };
+}
+
+/** An operator set or deleted a config value. */
+export interface ConfigChanged {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "ConfigChanged";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: VariableChangedData;
+  };
+}
+
+/** An operator set or deleted a secret. */
+export interface SecretChanged {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "SecretChanged";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: VariableChangedData;
+  };
+}
+
+/** An operator gave the name of a check back: it is the next account's that reports it. */
+export interface CheckReleased {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "CheckReleased";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: CheckReleasedData;
+  };
+}
+
+/** An operator added a user whom apps can belong to. */
+export interface UserAdded {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "UserAdded";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: UserChangeData;
+  };
+}
+
+/** An operator removed a user who owned no apps. */
+export interface UserRemoved {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "UserRemoved";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: UserChangeData;
+  };
+}
+
+/** An operator imported the certificate of a domain, with its key. */
+export interface CertificateImported {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "CertificateImported";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: CertificateImportedData;
+  };
+}
+
+/** An operator gave the stack another webhook secret, another key of the GitHub App, or another Fly.io token. */
+export interface CredentialChanged {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "CredentialChanged";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: CredentialChangedData;
+  };
+}
+
+/** An operator let another account or organisation subscribe to facts, and perhaps report checks. */
+export interface SubscriberAllowed {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "SubscriberAllowed";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: SubscriberChangeData;
+  };
+}
+
+/** An operator let an account or organisation subscribe to nothing more. */
+export interface SubscriberRevoked {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "SubscriberRevoked";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: SubscriberChangeData;
+  };
+}
+
+/** An operator gave a dead letter to its reaction again. */
+export interface DeadLetterRedriven {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "DeadLetterRedriven";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: DeadLetterChangeData;
+  };
+}
+
+/** An operator deleted a dead letter for good. */
+export interface DeadLetterDiscarded {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "DeadLetterDiscarded";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: DeadLetterChangeData;
+  };
+}
+
+/** An operator had archived facts delivered to a subscriber again. */
+export interface EventsReplayed {
+  /** EventBridge's version of this envelope. */
+  readonly version: "0";
+  /** EventBridge's own id. */
+  readonly id: string;
+  /** The event's name. */
+  readonly "detail-type": "EventsReplayed";
+  /** Whose fact it is. */
+  readonly source: "prestage.operators";
+  /** The AWS account of Prestage. */
+  readonly account: string;
+  /** When the bus was told. */
+  readonly time: string;
+  /** The AWS region of Prestage. */
+  readonly region: string;
+  /** Prestage names none. */
+  readonly resources: readonly string[];
+  readonly detail: {
+    readonly metadata: Metadata;
+    readonly data: EventsReplayedData;
+  };
+}
+
 /** A team's check of an environment stands so: begun, passed or failed. Prestage shows it where it takes it. */
 export interface CheckReported {
   /** EventBridge's version of this envelope. */
@@ -1304,6 +1712,115 @@ export interface DomainReleasedData {
   readonly host: HostName;
 }
 
+/** The app that was changed; as it is after the change, or was before it was removed. */
+export interface AppChangeData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly app: AppSnapshot;
+}
+
+/** An app when the fact was stated. `owner` is the user whom it belongs to. */
+export interface AppSnapshot {
+  readonly id: Identifier;
+  readonly name: Text;
+  readonly repository: Repository;
+  readonly owner: Text;
+}
+
+/**
+ * A setting by its name, with its value before and after as text, `none` where it has none.
+ *
+ * Both are null where no value is told.
+ */
+export interface SettingChange {
+  readonly setting: Text;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** The app, and which of its settings were changed. No value is told of its commands and of its health path. */
+export interface SettingsChangedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly app: AppSnapshot;
+  readonly changes: readonly SettingChange[];
+}
+
+/** The app, and which of its variables was set or deleted, for which environments. Never its value. */
+export interface VariableChangedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly app: AppSnapshot;
+  readonly environment_type: EnvironmentType;
+  readonly name: Text;
+  readonly change: "set" | "deleted";
+}
+
+/** The app, the check's name, and the AWS account that it was of. */
+export interface CheckReleasedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly app: AppSnapshot;
+  readonly name: CheckName;
+  readonly account: Text;
+}
+
+/** The user, or the team. */
+export interface UserChangeData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly user_id: Text;
+  readonly name: Text;
+}
+
+/** The domain, and the certificate that it has from now on. `fingerprint` is SHA-256 of it, in hexadecimal. */
+export interface CertificateImportedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly domain: Text;
+  readonly fingerprint: Text;
+  readonly not_after: string;
+}
+
+/** Which of the stack's own credentials was given another value. Never that value. */
+export interface CredentialChangedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly credential: "webhook_secret" | "github_key" | "fly_token";
+}
+
+/**
+ * The AWS account or organisation, which facts its rules may ask for, and the source that it may report as, if any.
+ *
+ * Of one that was revoked, what it was allowed before.
+ */
+export interface SubscriberChangeData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly principal: Text;
+  readonly facts: readonly Text[];
+  readonly reports_as: Text | null;
+}
+
+/** The dead letter: for which reaction, the code of the reason, and the name of the fact in it, null if unknown. */
+export interface DeadLetterChangeData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly letter_id: Text;
+  readonly reaction: Text;
+  readonly reason_code: Text;
+  readonly fact: Text | null;
+}
+
+/** The rule that archived facts are delivered to again, and between which moments those were stated. */
+export interface EventsReplayedData {
+  readonly changed_by: Text;
+  readonly confirmed?: boolean;
+  readonly subscriber: Text;
+  readonly since: string;
+  readonly until: string;
+}
+
 /**
  * How a check of one generation of an environment stands.
  *
@@ -1331,6 +1848,7 @@ export type PrestageEvent =
   | DeployRequested
   | RetryRequested
   | StopRequested
+  | PasswordRequested
   | EnvironmentExpired
   | PullRequestDrifted
   | RuntimeOrphaned
@@ -1358,4 +1876,20 @@ export type PrestageEvent =
   | DomainPointed
   | DomainReleased
   | DomainFailed
+  | AppRegistered
+  | AppRemoved
+  | PolicyChanged
+  | AppChanged
+  | ConfigChanged
+  | SecretChanged
+  | CheckReleased
+  | UserAdded
+  | UserRemoved
+  | CertificateImported
+  | CredentialChanged
+  | SubscriberAllowed
+  | SubscriberRevoked
+  | DeadLetterRedriven
+  | DeadLetterDiscarded
+  | EventsReplayed
   | CheckReported;

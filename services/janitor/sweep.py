@@ -1,5 +1,5 @@
 """Every hour: what should not be is looked for and stated. `EnvironmentExpired`, `RuntimeOrphaned`, `RuntimeLost`,
-`PullRequestDrifted`; and webhooks that were not taken are delivered again.
+`PullRequestDrifted`; webhooks that were not taken are delivered again, and what operators have not stated is counted.
 
 Each look is on its own. What an API does not answer is unknown, and nothing is stated about it.
 """
@@ -34,10 +34,12 @@ from janitor.lost import Lost
 from janitor.once import Once
 from janitor.orphaned import Orphaned
 from janitor.redelivered import Redelivered
+from janitor.unstated import Unstated
 from janitor.watch import OutOfTimeError, Watch
 from records.apps import Apps
 from records.certificates import Certificates
 from records.environments import Environments
+from records.outbox import Outbox
 from records.pull_requests import PullRequests
 
 _QUOTING_NOTHING = (
@@ -135,6 +137,7 @@ def _sweep() -> Sweep:
         "redelivered": Redelivered(github.github, _jwt, once),
         "drifted": Drifted(github, environments, pull_requests),
         "expiring": Expiring(Certificates(records)),
+        "unstated": Unstated(Outbox(records)),
     }
     return Sweep(looks, once, wiring.publisher(), utc_now)
 

@@ -1,6 +1,7 @@
 """Apps: deployable things in a repository. Four records each, so that every key reads strongly consistent."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID, uuid5
@@ -9,6 +10,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from prestage_contracts.envelope import EnvironmentType, Frozen, Text
+from prestage_contracts.operators import AppSnapshot
 from prestage_contracts.reports import CheckName
 from prestage_contracts.snapshot import GitHubId, Identifier, Repository
 from records.domains import Domain, Use, check_uses
@@ -100,6 +102,10 @@ class App(Frozen):
         """Whether visitors of its environments of that type have to give a password."""
         return environment_type == "preview" and self.authentication == "basic"
 
+    def snapshot(self) -> AppSnapshot:
+        """What facts say of it."""
+        return AppSnapshot(id=self.id, name=self.name, repository=self.repository, owner=self.owner)
+
     def domain_uses(self) -> list[Use]:
         """What it uses domains for."""
         types: list[tuple[EnvironmentType, str | None]] = [
@@ -181,8 +187,8 @@ class Apps:
         item = self._table.get(**app_key(app_id))
         return App.model_validate(item) if item else None
 
-    def add(self, app: App) -> None:
-        """Put a new app on record.
+    def add(self, app: App, also: Sequence[Write] = ()) -> None:
+        """Put a new app on record, and do the other writes in the same transaction; those have no conditions.
 
         Raises:
             AppExistsError: the repository has one of this name.
@@ -190,19 +196,21 @@ class Apps:
             DomainConflictError: its previews would share cookies with its production.
         """
         check_uses(app.domain_uses(), ())
-        owner = Check(**user_key(app.owner), condition=STAYING)
         try:
-            self._table.transact([*_puts(app, ABSENT), owner])
+            self._table.transact([_owner(app), *_puts(app, ABSENT), *also])
         except ConditionFailedError as failed:
-            if any(failed.failed[:-1]):
+            if any(failed.failed[1:]):
                 raise AppExistsError(f"{app.repository.full_name} has an app {app.name} already") from None
-            raise NoSuchUserError(f"there is no user {app.owner}") from None
+            raise _no_such_user(app) from None
 
-    def update(self, app: App) -> App:
+    def update(self, app: App, also: Sequence[Write] = ()) -> App:
         """Write a changed app; it must have been read at the revision on record. Gives it with its new revision.
+
+        The other writes are done in the same transaction; those have no conditions.
 
         Raises:
             AppChangedError: it was changed in between, or removed.
+            NoSuchUserError: it has another owner, who is not on record.
             DomainConflictError: its previews would share cookies with its production.
         """
         check_uses(app.domain_uses(), ())
@@ -214,14 +222,17 @@ class Apps:
         item, old, new = changed.model_dump(mode="json"), _keys(current), _keys(changed)
         puts: list[Write] = [Put({**item, **key}, unchanged if key in old else ABSENT) for key in new]
         left = [Delete(**key, condition=unchanged) for key in old if key not in new]
+        owner = [_owner(app)] if app.owner != current.owner else []
         try:
-            self._table.transact([*puts, *left])
-        except ConditionFailedError:
-            raise _changed(app) from None
+            self._table.transact([*puts, *left, *owner, *also])
+        except ConditionFailedError as failed:
+            if any(failed.failed[: len(puts) + len(left)]):
+                raise _changed(app) from None
+            raise _no_such_user(app) from None
         return changed
 
-    def remove(self, app_id: str) -> App:
-        """Take an app off the record.
+    def remove(self, app_id: str, also: Sequence[Write] = ()) -> App:
+        """Take an app off the record, and do the other writes in the same transaction; those have no conditions.
 
         It is marked first: an environment is only created for an app without the mark, in one transaction, so that
         what is counted afterwards is all there is.
@@ -245,7 +256,7 @@ class Apps:
             self._table.delete(item["pk"], item["sk"])
         unchanged = Attr("revision").eq(marked.revision)
         try:
-            self._table.transact([Delete(**key, condition=unchanged) for key in _keys(marked)])
+            self._table.transact([*(Delete(**key, condition=unchanged) for key in _keys(marked)), *also])
         except ConditionFailedError:
             raise _changed(app) from None
         return marked
@@ -269,6 +280,14 @@ def new_app(*, repository: Repository, name: str, now: datetime, **settings: obj
     """
     given = {"id": app_id(repository.id, name), "name": name, "repository": repository, "created_at": now, **settings}
     return App.model_validate(given)
+
+
+def _owner(app: App) -> Check:
+    return Check(**user_key(app.owner), condition=STAYING)
+
+
+def _no_such_user(app: App) -> NoSuchUserError:
+    return NoSuchUserError(f"there is no user {app.owner}")
 
 
 def _changed(app: App) -> AppChangedError:

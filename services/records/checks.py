@@ -3,7 +3,7 @@
 In partitions of their own, so that the function that reads reports can write nothing else.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -17,7 +17,7 @@ from prestage_contracts.reports import CheckName
 from prestage_contracts.snapshot import Identifier
 from records.apps import STANDING, app_key, check_names_key
 from records.environments import Environment, environment_key
-from records.table import ABSENT, Check, ConditionFailedError, ConflictError, Item, Put, Table, Write
+from records.table import ABSENT, Check, ConditionFailedError, ConflictError, Delete, Item, Put, Table, Write
 
 MOST_IN_A_MINUTE = 30
 """Reports of one environment that are taken in one minute, of each account: no team can use up another's."""
@@ -176,12 +176,22 @@ class Checks:
         items = self._table.query(check_names_key(app_id), begins_with="NAME#")
         return [Owner.model_validate(item) for item in items]
 
-    def release(self, app_id: str, name: str) -> Owner | None:
-        """Give a name back, for whoever reports it next; gives whose it was, None if nobody's."""
-        key = _owner_key(app_id, name)
-        item = self._table.get(**key)
-        self._table.delete(key["pk"], key["sk"])
+    def owner(self, app_id: str, name: str) -> Owner | None:
+        """Whose a name is, None if nobody's."""
+        item = self._table.get(**_owner_key(app_id, name))
         return Owner.model_validate(item) if item else None
+
+    def release(self, owner: Owner, also: Sequence[Write] = ()) -> bool:
+        """Give a name back, for whoever reports it next, with the other writes in the same transaction.
+
+        Whether it still was that account's; otherwise nothing is written.
+        """
+        still = Attr("account").eq(owner.account)
+        try:
+            self._table.transact([Delete(**_owner_key(owner.app_id, owner.name), condition=still), *also])
+        except ConditionFailedError:
+            return False
+        return True
 
     def _get(self, environment_id: str) -> EnvironmentChecks | None:
         item = self._table.get(**_key(environment_id))

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AwareDatetime
 
 from choreography.clock import Clock
 from prestage_contracts.envelope import Event, Frozen, Text
+from prestage_contracts.operators import DeployRequested
 from records.table import Item, Table
 
 KEPT = timedelta(days=90)
 
 _ENVIRONMENT = "ENVIRONMENT#"
+_OPERATORS = "OPERATORS"
+"""The partition of all that operators asked for and changed, whatever it is about."""
 
 
 class Entry(Frozen):
@@ -27,6 +30,22 @@ class Entry(Frozen):
     hop: int
     about: tuple[Text, ...]
     data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """The entry of a fact."""
+        metadata, data = event.metadata, event.data.model_dump(mode="json")
+        return cls(
+            event_id=str(metadata.event_id),
+            name=event.name(),
+            source=event.SOURCE,
+            correlation_id=metadata.correlation_id,
+            causation_id=metadata.causation_id,
+            occurred_at=metadata.occurred_at,
+            hop=metadata.hop,
+            about=_about(data),
+            data=data,
+        )
 
 
 class Journal:
@@ -43,10 +62,11 @@ class Journal:
 
     def keep(self, event: Event) -> None:
         """Write the fact down; again, it is the same entry."""
-        entry = _entry(event)
+        entry = Entry.of(event)
         expires_at = entry.occurred_at + KEPT
         item: Item = {**entry.model_dump(mode="json"), "expires_at": int(expires_at.timestamp())}
-        for pk in (_correlation(entry.correlation_id), *entry.about):
+        by_operators = (_OPERATORS,) if entry.source == DeployRequested.SOURCE else ()
+        for pk in (_correlation(entry.correlation_id), *entry.about, *by_operators):
             self._table.put({**item, "pk": pk, "sk": _sort_key(entry)})
 
     def of_correlation(self, correlation_id: str) -> tuple[Entry, ...]:
@@ -60,6 +80,10 @@ class Journal:
     def of_pull_request(self, repository_id: int, number: int) -> tuple[Entry, ...]:
         """What was stated about a pull request, its environments and its comment."""
         return self._read(_pull_request(repository_id, number))
+
+    def of_operators(self, since: datetime) -> tuple[Entry, ...]:
+        """What operators asked for and changed from a moment on."""
+        return self._kept(self._table.query_from(_OPERATORS, _moment(since)))
 
     def story_of_environment(self, environment_id: str) -> tuple[Entry, ...]:
         """Why the environment is as it is: what was stated about it, and what led there.
@@ -87,25 +111,12 @@ class Journal:
         return list(causes.values())
 
     def _read(self, pk: str) -> tuple[Entry, ...]:
+        return self._kept(self._table.query(pk))
+
+    def _kept(self, items: Iterable[Item]) -> tuple[Entry, ...]:
         now = self._clock().timestamp()
         # DynamoDB deletes what has expired when it gets to it, up to days later.
-        items = (item for item in self._table.query(pk) if item["expires_at"] > now)
-        return _in_order(Entry.model_validate(item) for item in items)
-
-
-def _entry(event: Event) -> Entry:
-    metadata, data = event.metadata, event.data.model_dump(mode="json")
-    return Entry(
-        event_id=str(metadata.event_id),
-        name=event.name(),
-        source=event.SOURCE,
-        correlation_id=metadata.correlation_id,
-        causation_id=metadata.causation_id,
-        occurred_at=metadata.occurred_at,
-        hop=metadata.hop,
-        about=_about(data),
-        data=data,
-    )
+        return _in_order(Entry.model_validate(item) for item in items if item["expires_at"] > now)
 
 
 def _about(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -43,10 +43,14 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True)
 class Put:
-    """Write the whole item, if `condition` holds for the one that is there."""
+    """Write the whole item, if `condition` holds for the one that is there.
+
+    In a transaction, `into` is the name of another table than that of the transaction's other writes.
+    """
 
     item: Item
     condition: ConditionBase | None = None
+    into: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ class Table:
         self._client = client
         self._name = name
 
+    @property
+    def name(self) -> str:
+        """As DynamoDB knows it."""
+        return self._name
+
     def get(self, pk: str, sk: str) -> Item | None:
         """The item at the key, or None."""
         answer = self._client.get_item(TableName=self._name, Key=_encode({"pk": pk, "sk": sk}), ConsistentRead=True)
@@ -93,8 +102,13 @@ class Table:
     def query(self, pk: str, *, begins_with: str = "") -> Iterator[Item]:
         """The items of a partition whose sort key begins with `begins_with`, in its order; all pages."""
         key: ConditionBase = Key("pk").eq(pk)
-        if begins_with:
-            key = key & Key("sk").begins_with(begins_with)
+        return self._query(key & Key("sk").begins_with(begins_with) if begins_with else key)
+
+    def query_from(self, pk: str, sk: str) -> Iterator[Item]:
+        """The items of a partition from a sort key on, in its order; all pages."""
+        return self._query(Key("pk").eq(pk) & Key("sk").gte(sk))
+
+    def _query(self, key: ConditionBase) -> Iterator[Item]:
         expression, names, values = _expression(key, is_key=True)
         pages = self._client.get_paginator("query").paginate(
             KeyConditionExpression=expression, **self._reading(names, values)
@@ -182,7 +196,7 @@ class Table:
         }
         match write:
             case Put():
-                return {"Put": {**common, "Item": _encode(write.item)}}  # type: ignore[typeddict-item]  # built generically
+                return {"Put": {**common, "TableName": write.into or self._name, "Item": _encode(write.item)}}  # type: ignore[typeddict-item]  # built generically
             case Delete():
                 return {"Delete": {**common, "Key": _encode({"pk": write.pk, "sk": write.sk})}}  # type: ignore[typeddict-item]  # built generically
             case Check():

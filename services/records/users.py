@@ -1,12 +1,13 @@
 """Users: who owns apps."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from boto3.dynamodb.conditions import Attr
 from pydantic import AwareDatetime, StringConstraints
 
 from prestage_contracts.envelope import Frozen
-from records.table import ABSENT, ConditionFailedError, Table
+from records.table import ABSENT, ConditionFailedError, Delete, Put, Table, Write
 
 type UserId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -42,14 +43,14 @@ class Users:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, user: User) -> None:
-        """Put a new user on record.
+    def add(self, user: User, also: Sequence[Write] = ()) -> None:
+        """Put a new user on record, and do the other writes in the same transaction; those have no conditions.
 
         Raises:
             UserExistsError: the id is taken.
         """
         try:
-            self._table.put({**user.model_dump(mode="json"), **user_key(user.id)}, ABSENT)
+            self._table.transact([Put({**user.model_dump(mode="json"), **user_key(user.id)}, ABSENT), *also])
         except ConditionFailedError:
             raise UserExistsError(f"there is a user {user.id} already") from None
 
@@ -63,8 +64,8 @@ class Users:
         users = (User.model_validate(item) for item in self._table.scan(sk="USER"))
         return sorted(users, key=lambda user: user.id)
 
-    def remove(self, user_id: str) -> None:
-        """Take a user off the record.
+    def remove(self, user_id: str, also: Sequence[Write] = ()) -> None:
+        """Take a user off the record, and do the other writes in the same transaction; those have no conditions.
 
         They are marked first: an app is only added for an owner without the mark, in one transaction, so that what is
         counted afterwards is all there is.
@@ -82,7 +83,7 @@ class Users:
             self._put(user.model_copy(update={"removing": False}))
             raise UserHasAppsError(f"{user_id} owns {len(owned)} apps: remove them first")
         key = user_key(user_id)
-        self._table.delete(key["pk"], key["sk"])
+        self._table.transact([Delete(key["pk"], key["sk"]), *also])
 
     def _put(self, user: User) -> None:
         try:

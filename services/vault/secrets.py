@@ -1,6 +1,6 @@
 """The secrets of apps, sealed: one data key per app and environment type, one item per secret. For `vault` alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from choreography.clock import Clock
 from prestage_contracts.envelope import EnvironmentType, Frozen
 from records.names import check_variable
-from records.table import ABSENT, ConditionFailedError, ConflictError, Item, Put, Table
+from records.table import ABSENT, ConditionFailedError, ConflictError, Delete, Item, Put, Table, Write
 from sealing.seal import OVERHEAD, DataKey, DataKeys, KeyRefusedError, UnsealError, place, seal, unseal
 
 MAX_TOTAL_BYTES = 256 * 1024
@@ -108,11 +108,14 @@ class Secrets:
             raise SecretUnreadableError(unreadable)
         return values
 
-    def set(self, app_id: str, environment_type: EnvironmentType, name: str, value: str) -> None:
+    def set(
+        self, app_id: str, environment_type: EnvironmentType, name: str, value: str, also: Sequence[Write] = ()
+    ) -> None:
         """Set a secret; environments begun from now on get it.
 
         The item of the data key is written with it, in one transaction and by revision. So the limits hold, and there
-        is one data key, however many set secrets at once. A data key that KMS calls invalid is replaced.
+        is one data key, however many set secrets at once. A data key that KMS calls invalid is replaced. The other
+        writes are done in the same transaction; those have no conditions.
 
         Raises:
             InvalidVariableError: the machine's environment can't carry it.
@@ -127,7 +130,7 @@ class Secrets:
             key = self._key(stored, app_id, environment_type, but=name)
             secret = self._secret(key, app_id, f"{environment_type}#SECRET#{name}", value)
             try:
-                self._table.transact([_key_put(stored, key, app_id, environment_type), Put(secret)])
+                self._table.transact([_key_put(stored, key, app_id, environment_type), Put(secret), *also])
             except (ConditionFailedError, ConflictError):
                 continue
             return
@@ -141,14 +144,15 @@ class Secrets:
             for name, item in stored.secrets.items()
         )
 
-    def delete(self, app_id: str, environment_type: EnvironmentType, name: str) -> bool:
-        """Delete a secret; False if there is none of that name.
+    def delete(self, app_id: str, environment_type: EnvironmentType, name: str, also: Sequence[Write] = ()) -> bool:
+        """Delete a secret, with the other writes in the same transaction; False if there is none of that name.
 
         Raises:
             ConflictError: it is being set; try again.
         """
         try:
-            self._table.delete(_partition(app_id), f"{environment_type}#SECRET#{name}", Attr("pk").exists())
+            there = Attr("pk").exists()
+            self._table.transact([Delete(_partition(app_id), f"{environment_type}#SECRET#{name}", there), *also])
         except ConditionFailedError:
             return False
         return True

@@ -167,7 +167,7 @@ def test_what_listens_to_everything_is_told_once_and_not_drawn(template: Templat
 
 def test_the_flow_begins_with_what_comes_from_outside() -> None:
     assert '(["POST /webhooks/github"]) --> ingress\n' in PAGE
-    assert '(["prestage environments"]) --> operators\n' in PAGE
+    assert '(["prestage"]) --> operators\n' in PAGE
     assert '(["rate(1 hour)"]) --> janitor\n' in PAGE
     assert "source[" not in PAGE
 

@@ -124,8 +124,9 @@ def test_what_was_archived_is_replayed_to_one_subscriber_alone(shell: Shell) -> 
     state(shell)
     today = f"{shell.at.stack.clock():%Y-%m-%d}"
     told = shell.do("events", "replay", "--from", today, "--subscriber", "qa")
-    assert {delivery.queue_arn for delivery in shell.at.delivered} == {QUEUE}
-    replayed = [json.loads(delivery.body) for delivery in shell.at.delivered]
+    again = [delivery for delivery in shell.at.delivered if "replay-name" in delivery.body]
+    assert {delivery.queue_arn for delivery in again} == {QUEUE}
+    replayed = [json.loads(delivery.body) for delivery in again]
     assert {event["detail-type"] for event in replayed} == {"DeployRequested"}
     [name] = {event["replay-name"] for event in replayed}
     assert told.endswith(f"aws events describe-replay --replay-name {name}\n")

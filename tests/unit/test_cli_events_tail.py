@@ -58,6 +58,14 @@ def test_facts_are_chosen_by_what_they_are_about(wanted: Wanted, taken: list[str
     assert [one["detail-type"] for one in (READY, COMMENTED) if pattern.matches(one) and wanted.takes(one)] == taken
 
 
+def test_what_was_changed_of_an_app_is_about_it() -> None:
+    changed = delivered(examples()["SecretChanged"])
+    app_id = changed["detail"]["data"]["app"]["id"]
+    assert Wanted(app_id=app_id).takes(changed)
+    assert not Wanted(app_id="another").takes(changed)
+    assert not Wanted(app_id=app_id).takes({"detail": {"data": {"app": "x"}}})
+
+
 @pytest.mark.parametrize(
     "event",
     [

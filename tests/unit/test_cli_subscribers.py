@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from prestage.bus_policy import BusPolicy, SubscriberRefusedError
+from prestage.bus_policy import BusPolicy, PolicyOverwrittenError
 from prestage.contract_examples import examples
 from prestage.stack import Stack
 from prestage.stage.aws import ACCOUNT, REGION
@@ -196,7 +196,7 @@ def test_who_is_overwritten_at_the_same_moment_is_told(shell: Shell) -> None:
             bus.policy.replace(json.dumps({"Statement": []}))
 
     overwritten = BusPolicy(Meanwhile(), shell.at.outputs)  # type: ignore[arg-type]  # as far as it is asked
-    with pytest.raises(SubscriberRefusedError, match="try again"):
+    with pytest.raises(PolicyOverwrittenError, match="try again"):
         overwritten.allow(policy.subscribers()[0])
 
 

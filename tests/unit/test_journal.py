@@ -128,7 +128,6 @@ def test_a_runtime_is_found_by_the_environment_that_it_was_of(local: Local, jour
     [
         ("BranchPushed", {}),
         ("InstallationRevoked", {}),
-        ("DeployRequested", {}),
         ("RuntimeOrphaned", {"environment_id": None}),
         ("RequestFailed", {"pull_request_number": None}),
     ],
@@ -139,6 +138,16 @@ def test_what_is_about_neither_is_found_by_its_story(
     journal.keep(first(name, **changes))
     assert names(journal.of_correlation(DELIVERY)) == [name]
     assert keys(local) == {"CORRELATION"}
+
+
+@pytest.mark.parametrize("name", ["DeployRequested", "UserAdded", "SecretChanged", "CredentialChanged"])
+def test_what_operators_do_is_found_by_time_whatever_it_is_about(local: Local, journal: Journal, name: str) -> None:
+    journal.keep(first(name, story="before", at=NOW - SECOND))
+    journal.keep(first(name))
+    journal.keep(first("BranchPushed"))
+    assert [entry.occurred_at for entry in journal.of_operators(NOW)] == [NOW]
+    assert names(journal.of_operators(NOW - SECOND)) == [name, name]
+    assert keys(local) == {"CORRELATION", "OPERATORS"}
 
 
 # ---- Reading

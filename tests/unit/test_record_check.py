@@ -95,7 +95,9 @@ def test_white_space_makes_no_other_name(world: World, log: io.StringIO) -> None
 
 def test_a_name_that_is_given_back_is_the_next_one_s(world: World, log: io.StringIO) -> None:
     world.report(QUALITY, state="failure", seconds=60)
-    owner = world.checks.release(world.app.id, "Smoke")
+    owner = world.checks.owner(world.app.id, "Smoke")
+    assert owner
+    assert world.checks.release(owner)
     assert owner is not None
     assert (owner.account, world.checks.owners(world.app.id)) == (QUALITY, [])
     world.report(OTHERS, state="success", seconds=1)
