@@ -84,7 +84,7 @@ class Hook:
     def deliver(self, event: str, body: bytes, *, guid: str | None = None, redelivery: bool = False) -> Delivery:
         """POST it, signed, and wait for the answer."""
         guid = guid or str(uuid4())
-        headers = self._headers(event, body, guid)
+        headers = self.headers(event, body, guid)
         now, began = self._clock(), time.monotonic()
         status, answer = (UNANSWERED, "lost") if self._is_lost() else self._post(body, headers)
         delivery = Delivery(
@@ -111,6 +111,21 @@ class Hook:
         since = self._clock() - KEPT
         return [one for one in reversed(tuple(self.deliveries)) if one.delivered_at >= since]
 
+    def headers(self, event: str, body: bytes, guid: str) -> dict[str, str]:
+        """What a delivery is sent with, its signature among it."""
+        return {
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "User-Agent": "GitHub-Hookshot/7cd31a0",
+            "X-GitHub-Delivery": guid,
+            "X-GitHub-Event": event,
+            "X-GitHub-Hook-ID": _HOOK_ID,
+            "X-GitHub-Hook-Installation-Target-ID": self._app_id,
+            "X-GitHub-Hook-Installation-Target-Type": "integration",
+            "X-Hub-Signature": f"sha1={hmac.new(self._secret, body, hashlib.sha1).hexdigest()}",
+            "X-Hub-Signature-256": f"sha256={hmac.new(self._secret, body, hashlib.sha256).hexdigest()}",
+        }
+
     def _is_lost(self) -> bool:
         with self._lock:
             lost = self._to_lose > 0
@@ -125,17 +140,3 @@ class Hook:
             except httpx.TransportError as error:
                 return UNANSWERED, type(error).__name__
         return answer.status_code, answer.text
-
-    def _headers(self, event: str, body: bytes, guid: str) -> dict[str, str]:
-        return {
-            "Accept": "*/*",
-            "Content-Type": "application/json",
-            "User-Agent": "GitHub-Hookshot/7cd31a0",
-            "X-GitHub-Delivery": guid,
-            "X-GitHub-Event": event,
-            "X-GitHub-Hook-ID": _HOOK_ID,
-            "X-GitHub-Hook-Installation-Target-ID": self._app_id,
-            "X-GitHub-Hook-Installation-Target-Type": "integration",
-            "X-Hub-Signature": f"sha1={hmac.new(self._secret, body, hashlib.sha1).hexdigest()}",
-            "X-Hub-Signature-256": f"sha256={hmac.new(self._secret, body, hashlib.sha256).hexdigest()}",
-        }
