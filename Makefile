@@ -51,7 +51,7 @@ simulate: setup ## The real handlers through SEEDS=200 histories, from seed FROM
 simulate-mutants: setup ## Without each protection, some history has to fail (PROTECTION='lease' for one)
 	@$(RUN) python -m tests.simulation --mutants $(if $(PROTECTION),'$(PROTECTION)')
 
-schemas: setup ## Write events-schema/, docs/events.md, docs/asyncapi.yaml and the TypeScript types from the models
+schemas: setup ## Write events-schema/, docs/events.md, docs/asyncapi.yaml, the TypeScript types and events/ from the models
 	@$(RUN) python -m prestage.contract_files
 
 contract: setup ## Say what changed in the events since their last release, and fail if a consumer could break

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from prestage.ending import disregard_signals
 from prestage.stage.container_engine import NoEngineError
 
 _SECONDS = 300
+_REMOVE_TRIES = 100
 
 
 @contextmanager
@@ -74,4 +76,14 @@ def _end(scripts: Path, folder: Path, environment: Mapping[str, str]) -> None:
     except NoEngineError as error:
         sys.stderr.write(f"the engine in {folder} may not have ended: {error}\n")
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the engine wrote; what it had started may write a moment longer."""
+    for _ in range(_REMOVE_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    sys.stderr.write(f"{folder} could not be removed\n")
