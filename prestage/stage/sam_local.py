@@ -260,7 +260,8 @@ def _tell(console: Console, local: SamLocal, engine: Engine) -> None:
 def _show(console: Console, fact: Mapping[str, Any]) -> None:
     data = fact["detail"].get("data") or {}
     address = (data.get("environment") or {}).get("address", "") if fact["detail-type"] == "EnvironmentReady" else ""
-    console.print(f"{fact['detail-type']:<20} {fact['source']:<22} {address}", highlight=False, soft_wrap=True)
+    line = f"{fact['detail-type']:<20} {fact['source']:<22} {address}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

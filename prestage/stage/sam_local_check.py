@@ -20,13 +20,11 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from prestage.contract_docs import functions
 from prestage.ending import INTERRUPTED, disregard_signals, ending_on_signals
 from prestage.sample_events import FOLDER as EVENTS
 from prestage.stage.container_engine import Engine, NoEngineError, find
 from prestage.stage.own_engine import own_engine
 from prestage.stage.sam_local import BUILT, FOLDER, ROOT, TEMPLATE, NotBuiltError, SamLocal
-from prestage.stage.template import load
 
 _BUILD_SECONDS = 600
 _INVOKE_SECONDS = 180
@@ -88,14 +86,14 @@ class Check:
         return self._invoke("IngressFunction", sample).get("statusCode")
 
     def _invoke_others(self) -> None:
-        for function in functions(load(ROOT / "template.yaml")):
-            name, logical_id = function.name, f"{function.name.capitalize()}Function"
-            if name == "ingress" or logical_id not in {one.logical_id for one in self._stage.deployment.functions}:
+        for function in self._stage.deployment.functions:
+            folder = function.handler.partition(".")[0]
+            if folder == "ingress":
                 continue
-            sample = min((ROOT / EVENTS / name).glob("*.json"))
-            answer = self._invoke(logical_id, f"{name}/{sample.name}")
+            sample = min((ROOT / EVENTS / folder).glob("*.json"))
+            answer = self._invoke(function.logical_id, f"{folder}/{sample.name}")
             is_done = answer.get("batchItemFailures") == [] or answer.get("unfinished") == []
-            self._promise(f"{logical_id} answers {sample.name}", is_done or answer.get("statusCode") == 404)  # noqa: PLR2004  # HTTP
+            self._promise(f"{function.logical_id} answers {sample.name}", is_done or answer.get("statusCode") == 404)  # noqa: PLR2004  # HTTP
 
     def _invoke(self, logical_id: str, sample: str) -> Mapping[str, Any]:
         """What the function gave, `{}` if there is no telling."""
