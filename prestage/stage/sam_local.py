@@ -221,7 +221,7 @@ def ways_in(folder: Path = FOLDER) -> list[str]:
 
 
 def main(console: Console) -> int:
-    """Serve until Ctrl-C. Gives the exit status."""
+    """Serve until Ctrl-C, which is how it ends. Gives the exit status."""
     try:
         with ending_on_signals():
             return _serve(console)
@@ -231,19 +231,20 @@ def main(console: Console) -> int:
 
 
 def _serve(console: Console) -> int:
-    engine = find()
+    engine, status = find(), INTERRUPTED
     try:
         with SamLocal(engine, BUILT, FOLDER) as local:
             try:
                 local.start()
                 _tell(console, local, engine)
+                status = 0
                 threading.Event().wait()
             finally:
                 disregard_signals()
     except KeyboardInterrupt:
         pass
     console.print("\nThe stage is down: no process and no container of its is left.")
-    return INTERRUPTED
+    return status
 
 
 def _tell(console: Console, local: SamLocal, engine: Engine) -> None:
