@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --quiet
 unexport VIRTUAL_ENV
 ARCHITECTURE ?= arm64
 
-.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas contract release-contract wheel bindings requirements package build demo clean
+.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas contract release-contract wheel bindings requirements package build demo sam-local check-sam-local clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,7 +51,7 @@ simulate: setup ## The real handlers through SEEDS=200 histories, from seed FROM
 simulate-mutants: setup ## Without each protection, some history has to fail (PROTECTION='lease' for one)
 	@$(RUN) python -m tests.simulation --mutants $(if $(PROTECTION),'$(PROTECTION)')
 
-schemas: setup ## Write events-schema/, docs/events.md, docs/asyncapi.yaml and the TypeScript types from the models
+schemas: setup ## Write events-schema/, docs/events.md, docs/asyncapi.yaml, the TypeScript types and events/ from the models
 	@$(RUN) python -m prestage.contract_files
 
 contract: setup ## Say what changed in the events since their last release, and fail if a consumer could break
@@ -87,6 +87,13 @@ bench: setup ## Measure, print, and say against what
 
 demo: setup ## The life of a preview, on this machine alone
 	@$(RUN) prestage demo
+
+sam-local: ARCHITECTURE := $(shell uname -m | sed 's/aarch64/arm64/')
+sam-local: package ## AWS, GitHub and Fly.io for sam local invoke and sam local start-api, until Ctrl-C (docs/sam-local.md)
+	@$(RUN) python -m prestage.stage.sam_local
+
+check-sam-local: setup ## See that sam local works; skipped without a container engine (SAM_LOCAL_ENGINE=… makes one)
+	@$(RUN) python -m prestage.stage.sam_local_check $(if $(SAM_LOCAL_ENGINE),--engine '$(SAM_LOCAL_ENGINE)')
 
 clean: ## Remove what the targets made
 	@rm -rf .venv .uv .aws-sam dist contracts/typescript/node_modules contracts/typescript/build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

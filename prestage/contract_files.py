@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from prestage import sample_events
 from prestage.contract_asyncapi import document
 from prestage.contract_docs import card, flow_of, page
 from prestage.contract_examples import delivered, examples
@@ -53,13 +54,15 @@ class SchemaTooLargeError(Exception):
 
 def files() -> dict[str, str]:
     """What the contract's files have to be, by their paths from the repository's root."""
-    stories, flow = examples(), flow_of(load(ROOT / "template.yaml"))
+    template = load(ROOT / "template.yaml")
+    stories, flow = examples(), flow_of(template)
     written = {"events-schema/registry.yaml": registry()}
     for name, event in CONTRACT.items():
         written[str(published_at(event))] = as_json(published(event))
         written[f"events-schema/{name}/example.json"] = as_json(delivered(stories[name]))
         written[f"events-schema/{name}/README.md"] = card(event, flow)
     written |= {str(published_at(event)): as_json(published(event)) for event in FORMER}
+    written |= sample_events.files(template, stories)
     written["docs/events.md"] = page(flow, stories)
     written["docs/asyncapi.yaml"] = document(flow, stories, wheel_version())
     written["contracts/typescript/index.d.ts"] = declarations()
@@ -187,7 +190,9 @@ def _content(path: Path) -> str | None:
 
 
 def _stale(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    found = [path.relative_to(root).as_posix() for path in root.glob("events-schema/**/*") if path.is_file()]
+    generated = ("events-schema", sample_events.FOLDER)
+    paths = [path for folder in generated for path in root.glob(f"{folder}/**/*") if path.is_file()]
+    found = [path.relative_to(root).as_posix() for path in paths]
     return [path for path in found if path not in wanted and not path.startswith(_RELEASED)]
 
 

@@ -55,8 +55,8 @@ class LocalAws(Closing):
         services = ByService(_Dispatcher(), {"cloudformation": self._stacks})
         self._guarded = Guarded(services, lambda service, rest: _arn(region, service, rest))
         self._recorded = Recorded(self._guarded)
-        self._server = Server(self._recorded)
-        self.endpoint = self._server.url
+        self.server = Server(self._recorded)
+        self.endpoint = self.server.url
         self.region = region
         self.session = _session(region)
         self._clients: dict[str, Any] = {}
@@ -129,7 +129,7 @@ class LocalAws(Closing):
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.close()
+        self.server.close()
         os.environ.update(self._profiles)
 
 

@@ -81,7 +81,7 @@ class Hook:
     def deliver(self, event: str, body: bytes, *, guid: str | None = None, redelivery: bool = False) -> Delivery:
         """POST it, signed, and wait for the answer."""
         guid = guid or str(uuid4())
-        headers = self._headers(event, body, guid)
+        headers = self.headers(event, body, guid)
         now, began = self._clock(), time.monotonic()
         status, answer = (UNANSWERED, "lost") if self._is_lost() else self._post(body, headers)
         delivery = Delivery(
@@ -108,22 +108,8 @@ class Hook:
         since = self._clock() - KEPT
         return [one for one in reversed(tuple(self.deliveries)) if one.delivered_at >= since]
 
-    def _is_lost(self) -> bool:
-        with self._lock:
-            lost = self._to_lose > 0
-            self._to_lose -= lost
-        return lost
-
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        # The stage's gateway is on this machine: no proxy is for it, and no certificates need to be read for it.
-        with httpx.Client(trust_env=False, verify=False, timeout=_DEADLINE_SECONDS) as http:  # noqa: S501  # plain HTTP
-            try:
-                answer = http.post(self._registration.webhook_url, content=body, headers=headers)
-            except httpx.TransportError as error:
-                return UNANSWERED, type(error).__name__
-        return answer.status_code, answer.text
-
-    def _headers(self, event: str, body: bytes, guid: str) -> dict[str, str]:
+    def headers(self, event: str, body: bytes, guid: str) -> dict[str, str]:
+        """What a delivery is sent with, its signature among it."""
         secret = self._registration.webhook_secret.encode()
         signatures = {
             "X-Hub-Signature": f"sha1={hmac.new(secret, body, hashlib.sha1).hexdigest()}",
@@ -140,3 +126,18 @@ class Hook:
             "X-GitHub-Hook-Installation-Target-Type": "integration",
             **(signatures if secret else {}),
         }
+
+    def _is_lost(self) -> bool:
+        with self._lock:
+            lost = self._to_lose > 0
+            self._to_lose -= lost
+        return lost
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        # The stage's gateway is on this machine: no proxy is for it, and no certificates need to be read for it.
+        with httpx.Client(trust_env=False, verify=False, timeout=_DEADLINE_SECONDS) as http:  # noqa: S501  # plain HTTP
+            try:
+                answer = http.post(self._registration.webhook_url, content=body, headers=headers)
+            except httpx.TransportError as error:
+                return UNANSWERED, type(error).__name__
+        return answer.status_code, answer.text

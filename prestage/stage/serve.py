@@ -1,14 +1,19 @@
 """WSGI applications on 127.0.0.1, for the stage's stand-ins."""
 
 import logging
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from wsgiref.types import WSGIApplication
 
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from prestage.stage.closing import Closing
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class Server(Closing):
@@ -35,13 +40,44 @@ class Server(Closing):
         finally:
             self._listen(self.port)
 
+    @contextmanager
+    def also_at(self, host: str) -> Iterator[None]:
+        """Listen at the same port of another address of this machine meanwhile.
+
+        Whoever comes there is answered with links to 127.0.0.1 as everybody is.
+
+        Raises:
+            OSError: it is no address of this machine, or the port is taken there.
+        """
+
+        def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            return self._application({**environ, "HTTP_HOST": f"127.0.0.1:{self.port}"}, start_response)
+
+        with socket.socket() as bound:  # werkzeug ends the process where it can't
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, self.port))
+        server, thread = _serve(host, self.port, answer)
+        try:
+            yield
+        finally:
+            _end(server, thread)
+
     def close(self) -> None:
         """Stop listening and wait until the listening thread has ended."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        _end(self._server, self._thread)
 
     def _listen(self, port: int) -> None:
-        self._server = make_server("127.0.0.1", port, self._application, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._server, self._thread = _serve("127.0.0.1", port, self._application)
+
+
+def _serve(host: str, port: int, application: WSGIApplication) -> tuple[BaseWSGIServer, threading.Thread]:
+    server = make_server(host, port, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    return server, thread
+
+
+def _end(server: BaseWSGIServer, thread: threading.Thread) -> None:
+    server.shutdown()
+    thread.join()
+    server.server_close()

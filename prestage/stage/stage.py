@@ -69,6 +69,7 @@ class Stage(Closing):
         template: the SAM template to deploy; `services/` is beside it.
         parameters: of the template, where they are not to have the stage's values.
         warm_imports: whether functions' processes begin with others' packages imported; not where that is measured.
+        webhook_secret: what GitHub signs with, where it has to be known before; a fresh one otherwise.
         domain: a zone's name, below which apps can have host names of their own; None for no zone.
         log: is given each line that a function logs, with its logical id.
     """
@@ -80,6 +81,7 @@ class Stage(Closing):
         parameters: Mapping[str, str] | None = None,
         domain: str | None = None,
         warm_imports: bool = True,
+        webhook_secret: str | None = None,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         with ExitStack() as parts:
@@ -87,6 +89,7 @@ class Stage(Closing):
             self._domain = domain
             self._packages = PACKAGES if warm_imports else ()
             self._log = log
+            self.webhook_secret = webhook_secret or secrets.token_hex(20)
             self._build(template, parameters or {})
             self._parts = parts.pop_all()
 
@@ -121,7 +124,6 @@ class Stage(Closing):
         public_key = private_key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self.webhook_secret = secrets.token_hex(20)
         self.github = GitHubStandIn(
             app_id=_APP_ID,
             slug=APP_SLUG,
@@ -241,6 +243,15 @@ class Stage(Closing):
         proxies = {"HTTP_PROXY": self.fly_edge.url, "NO_PROXY": "127.0.0.1"}
         self.poller.add(deployment.functions, self._ready(deployment, code, (), python, proxies))
         return deployment
+
+    def listen_also_at(self, host: str) -> None:
+        """Serve what functions call at another address of this machine too, for those that run elsewhere than here.
+
+        Raises:
+            OSError: it is no address of this machine, or a port is taken there.
+        """
+        for server in (self.aws.server, self.bus_server, self.github_server, self.fly_server):
+            self._parts.enter_context(server.also_at(host))
 
     def redeploy(self) -> None:
         """Have every function be run anew, with the code as it is then."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from choreography import measures
+from choreography.measures import Measure
 from janitor.finding import Finding
 from janitor.watch import Watch
 from records.outbox import Outbox
@@ -24,8 +25,5 @@ class Unstated:
         left = [kept for kept in self.outbox.waiting() if kept.due_at <= watch.began]
         if left:
             logger.warning("operators' facts are not stated: see prestage audit", count=len(left))
-            with single_metric(
-                name="ChangesUnstated", unit=MetricUnit.Count, value=len(left), namespace="Prestage"
-            ) as metric:
-                metric.add_dimension("service", "janitor")
+            measures.record(Measure("ChangesUnstated", len(left)))
         return []

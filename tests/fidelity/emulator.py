@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import httpx
 
-from prestage.stage.template import load
+from prestage.stage.built import BuiltFunction
 
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
@@ -37,31 +37,6 @@ logger = logging.getLogger(__name__)
 
 class EmulatorError(Exception):
     """A built function could not be run, or gave no result; the text says which, and where its log is."""
-
-
-@dataclass(frozen=True)
-class BuiltFunction:
-    """A function of the built template; `folder` is its package."""
-
-    logical_id: str
-    handler: str
-    runtime: str
-    folder: Path
-
-
-def built_functions(template: Path) -> dict[str, BuiltFunction]:
-    """The functions of the template that `sam build` wrote, by logical id."""
-    parsed = load(template)
-    common = parsed.get("Globals", {}).get("Function", {})
-    return {
-        name: _built(name, {**common, **resource["Properties"]}, template.parent)
-        for name, resource in parsed["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
-    }
-
-
-def _built(name: str, properties: Mapping[str, Any], folder: Path) -> BuiltFunction:
-    return BuiltFunction(name, properties["Handler"], properties["Runtime"], folder / properties["CodeUri"])
 
 
 def lay_out_runtime(folder: Path) -> Path:

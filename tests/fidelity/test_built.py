@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from prestage.stage import gateway
+from prestage.stage.built import BuiltFunction, built_functions
 from prestage.stage.lambdas import Lambdas
 from prestage.stage.poller import Poller
 from prestage.stage.serve import Server
@@ -26,11 +27,9 @@ from prestage.stage.stage import Stage
 from prestage.stage.template import load
 from tests.chain.world import World
 from tests.fidelity.emulator import (
-    BuiltFunction,
     EmulatedFunctions,
     Emulator,
     EmulatorError,
-    built_functions,
     lay_out_runtime,
 )
 
