@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from prestage.cli import app
 from prestage_contracts import EVENTS
@@ -218,14 +219,11 @@ def test_the_runbook_names_each_alarm_by_its_name() -> None:
 
 
 def test_every_command_of_the_runbook_is_one_that_there_is() -> None:
-    told = set(re.findall(r"^    prestage ([a-z-]+) ([a-z-]+)|`prestage ([a-z-]+) ([a-z-]+)", RUNBOOK, re.MULTILINE))
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    for parts in told:
-        group, command = (part for part in parts if part)
-        found = groups[group]
-        assert found is not None
-        names = {one.name or str(getattr(one.callback, "__name__", "")).strip("_") for one in found.registered_commands}
-        assert command in names, (group, command)
+    told = set(re.findall(r"(?:^    |`)prestage ([a-z-]+)(?: ([a-z-]+))?", RUNBOOK, re.MULTILINE))
+    groups = typer.main.get_group(app).commands
+    for group, command in told:
+        found: Any = groups[group]
+        assert not hasattr(found, "commands") or command in found.commands, (group, command)
     assert len(told) > 5
 
 

@@ -48,6 +48,7 @@ CASES: list[tuple[str, Data, Data]] = [
     ("JanitorFailing", {}, {own("LooksFailed", "janitor"): [1]}),
     ("JanitorFailing", {SWEPT: [1]}, {aws("Lambda", "Errors", **JANITOR): [1]}),
     ("CertificateExpiry", {DAYS: [14]}, {DAYS: [13.9]}),
+    ("ChangesUntold", {}, {own("ChangesUnstated", "janitor"): [1]}),
 ]
 """An alarm, what it lets pass, and what sets it off."""
 

@@ -74,6 +74,7 @@ def written(tmp_path: Path) -> Any:
         rules=(),
         schedules=(),
         archives=(),
+        alarms=(),
         roles={},
         outputs={},
     )
