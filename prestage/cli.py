@@ -18,6 +18,8 @@ from prestage import (
     cli_dead_letters,
     cli_environments,
     cli_events,
+    cli_rotate,
+    cli_setup,
     cli_subscribers,
     cli_users,
     cli_values,
@@ -29,9 +31,11 @@ from prestage.cli_checks import NobodysNameError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
 from prestage.cli_output import tell_error
+from prestage.credentials import CredentialError
 from prestage.dead_letters import NoSuchLetterError
 from prestage.references import UnknownAppError
 from prestage.replays import NoSuchSubscriberError
+from prestage.rotation import RotationError
 from prestage.stack import (
     GitHubLookUpError,
     NoPasswordError,
@@ -62,6 +66,7 @@ EXPECTED = (
     ClientError,
     ConfigTooLargeError,
     ConflictError,
+    CredentialError,
     DomainConflictError,
     DomainRefusedError,
     GitHubLookUpError,
@@ -77,6 +82,7 @@ EXPECTED = (
     NotLiveError,
     NotStatedError,
     PolicyOverwrittenError,
+    RotationError,
     SecretUnreadableError,
     SecretsTooLargeError,
     SubscriberRefusedError,
@@ -104,10 +110,12 @@ app.add_typer(cli_checks.app, name="checks")
 app.add_typer(cli_dead_letters.app, name="dead-letters")
 app.add_typer(cli_environments.app, name="environments")
 app.add_typer(cli_events.app, name="events")
+app.add_typer(cli_rotate.app, name="rotate")
 app.add_typer(cli_subscribers.app, name="subscribers")
 app.add_typer(cli_users.app, name="users")
 app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")
+app.command("setup")(cli_setup.setup)
 app.command()(cli_audit.audit)
 
 

@@ -75,7 +75,7 @@ def set_secret(  # noqa: PLR0917  # typer's parameters
     if context.args:  # not quoted: it may be the value
         raise typer.BadParameter("no more than APP and NAME: the value comes on standard input or with --file")
     check_variable(name, "")  # before anybody is asked for the value
-    value = _value(name, file)
+    value = read_value(name, file)
     found = Stack.named(stack)
     changed = found.app(app)
     fact = variable_changed(
@@ -117,7 +117,12 @@ def delete_secret(
     typer.echo(f"deleted {name} for {environment_type}")
 
 
-def _value(name: str, file: Path | None) -> str:
+def read_value(name: str, file: Path | None) -> str:
+    """What is in the file, on standard input, or typed at a terminal, where it is not shown.
+
+    Raises:
+        InvalidVariableError: nothing is, or it is too large, or no text.
+    """
     if file is None and sys.stdin is not None and sys.stdin.isatty():
         asked: str = typer.prompt("value", hide_input=True, err=True)
         return asked

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from pydantic import SecretStr
 
 from choreography.clock import Clock, utc_now
-from github_app.auth import AppCredentials, InvalidCredentialsError, app_jwt
+from github_app.auth import AppCredentials, app_jwt
 from github_app.client import (
     GitHub,
     GitHubNotFoundError,
@@ -23,6 +23,7 @@ from github_app.client import (
 from prestage.bus_policy import BusPolicy
 from prestage.changes import Changes
 from prestage.cli_output import tell_note
+from prestage.credentials import CredentialError, Credentials
 from prestage.dead_letters import DeadLetters
 from prestage.references import Reading, UnknownAppError, find_app, is_called, no_app, readings
 from prestage.replays import replay
@@ -196,6 +197,16 @@ class Stack:
         return BusPolicy(self._client("events"), self._outputs)
 
     @cached_property
+    def credentials(self) -> Credentials:
+        """Its own, as the caller may read and write them."""
+        return Credentials(self._client("secretsmanager"), self._outputs)
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What CloudFormation says of it."""
+        return self._outputs
+
+    @cached_property
     def caller(self) -> str:
         """The ARN of whoever's credentials these are."""
         return str(self._client("sts").get_caller_identity()["Arn"])
@@ -326,19 +337,18 @@ class Stack:
             raise GitHubLookUpError(f"{error}: see that {full_name} is its name now") from None
 
     def _app_credentials(self) -> AppCredentials:
-        arn = self._outputs["GitHubAppSecretArn"]
         try:
-            secret = self._client("secretsmanager").get_secret_value(SecretId=arn)
-            return AppCredentials.parse(secret.get("SecretString", ""))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
+            found = self.credentials.app()
+        except CredentialError as error:
+            raise GitHubLookUpError(str(error)) from None
+        if found is None:
+            arn = self.credentials.arn("github_key")
             raise GitHubLookUpError(
-                "the secret with the GitHub App has no value yet: write its app_id, slug and private_key as JSON, and "
+                "the secret with the GitHub App has no value yet: `prestage setup` gives it one, or write the App's "
+                "app_id, slug and private_key as JSON, and "
                 f"aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://app.json"
-            ) from None
-        except InvalidCredentialsError as error:
-            raise GitHubLookUpError(f"{error} (secret {arn})") from None
+            )
+        return found
 
 
 def _look_up(

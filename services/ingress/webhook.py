@@ -36,7 +36,7 @@ logger = Logger()
 
 
 class WebhookSecret:
-    """The secret that GitHub signs with, followed as it is rotated.
+    """The secret that GitHub signs with, followed as it is rotated: then there are two, a line each.
 
     Args:
         fetch: gives the secret; told True, not one from its cache.
@@ -66,7 +66,8 @@ class WebhookSecret:
         return self._matches(delivery, afresh=True)
 
     def _matches(self, delivery: Delivery, *, afresh: bool) -> bool:
-        return is_signed(delivery.body, delivery.signature, self._fetch(afresh).get_secret_value())
+        taken = self._fetch(afresh).get_secret_value().splitlines()
+        return any(is_signed(delivery.body, delivery.signature, one) for one in taken)
 
 
 class Ingress:

@@ -1,0 +1,112 @@
+"""`prestage rotate`: other credentials for a stack that goes on working meanwhile."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from fly_io import client as fly_io
+from fly_io.client import Fly
+from github_app.client import GitHub, build_http
+from prestage.changes import Change
+from prestage.cli_options import DEFAULT_STACK, StackName
+from prestage.cli_values import read_value
+from prestage.credentials import Credential, CredentialError
+from prestage.github_administration import Administration, web_url
+from prestage.rotation import REREAD, RotationError, WebhookRotation, check_fly_token, rotate_key
+from prestage.stack import Stack
+from prestage_contracts.operators import CredentialChanged, CredentialChangedData
+
+app = typer.Typer(help="Other credentials, while the stack goes on working.", no_args_is_help=True)
+
+NOTHING_CHANGED = (CredentialError,)
+"""After these, everything is as before."""
+
+_MINUTES = REREAD / timedelta(minutes=1)
+
+
+def credential_changed(stack: Stack, credential: Credential) -> Change:
+    """The fact that the caller changes a credential."""
+    return Change(CredentialChanged, CredentialChangedData(changed_by=stack.caller, credential=credential))
+
+
+def wait(duration: timedelta) -> None:
+    """Let time pass."""
+    time.sleep(duration.total_seconds())
+
+
+@app.command()
+def webhook_secret(stack: StackName = DEFAULT_STACK) -> None:
+    """Have GitHub sign webhooks with a new secret. None is lost. It takes five minutes."""
+    found = Stack.named(stack)
+    with (
+        build_http() as http,
+        found.changes.intended(credential_changed(found, "webhook_secret"), refusals=NOTHING_CHANGED),
+    ):
+        WebhookRotation(
+            found.credentials,
+            Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock),
+            GitHub(http, found.outputs["GitHubApiUrl"], clock=found.clock),
+            clock=found.clock,
+            wait=wait,
+            tell=typer.echo,
+        )()
+
+
+@app.command()
+def github_key(
+    file: Annotated[Path | None, typer.Option("--file", help="The PEM; standard input where it is left out.")] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Use another private key of the GitHub App, which you generate in its settings."""
+    found = Stack.named(stack)
+    pem = SecretStr(read_value("key", file))
+    with (
+        build_http() as http,
+        found.changes.intended(credential_changed(found, "github_key"), refusals=(CredentialError, RotationError)),
+    ):
+        administration = Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock)
+        old = rotate_key(found.credentials, administration, found.clock, pem)
+    typer.echo("GitHub takes the new key, and the stack has it")
+    slug = (found.credentials.app_identity() or ("", ""))[1]
+    which = "the old one" if old is None else f"the key {old}"
+    typer.echo(
+        f"in {_MINUTES:.0f} minutes every function has read it: then delete {which} in the settings of the App {slug} "
+        f"({web_url(found.outputs['GitHubApiUrl'])}/apps/{slug}, App settings, Private keys)"
+    )
+
+
+@app.command()
+def fly_token(
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="The token; standard input where it is left out."),
+    ] = None,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Use another token of Fly.io, which you make with `fly tokens create org`."""
+    found = Stack.named(stack)
+    token = SecretStr(read_value("token", file).strip())
+    with found.changes.intended(credential_changed(found, "fly_token"), refusals=(CredentialError, RotationError)):
+        try_fly_token(found, token)
+        found.credentials.put_fly_token(token)
+    typer.echo("Fly.io takes the new token, and the stack has it")
+    typer.echo(
+        f"in {_MINUTES:.0f} minutes every function has read it: then revoke the old one, `fly tokens list --org "
+        f"{found.outputs['FlyOrganization']}` and `fly tokens revoke ID`"
+    )
+
+
+def try_fly_token(stack: Stack, token: SecretStr) -> None:
+    """See that a token will do for the stack.
+
+    Raises:
+        CredentialError: it will not.
+        RotationError: Fly.io does not say.
+    """
+    with fly_io.build_http() as http:
+        fly = Fly(http, stack.outputs["FlyApiUrl"], lambda: token)
+        check_fly_token(fly, stack.outputs["FlyOrganization"], stack.outputs["FlyAppPrefix"])

@@ -1,0 +1,124 @@
+"""`prestage setup`: from a deployed stack to the first app, asking before each step."""
+
+import webbrowser
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from github_app.client import build_http
+from prestage import cli_apps, cli_rotate, cli_users
+from prestage.cli_options import DEFAULT_STACK, StackName
+from prestage.cli_values import read_value
+from prestage.credentials import Credential, CredentialError
+from prestage.github_administration import Administration
+from prestage.manifest import LONGEST_NAME
+from prestage.rotation import RotationError
+from prestage.setup import Dialogue, GitHubSetup
+from prestage.stack import Stack
+
+_PORT = typer.Option(help="Of the page on 127.0.0.1 that leads to GitHub and back; a free one where left out.")
+_ORGANIZATION = typer.Option("--github-organization", help="Whose the GitHub App will be; your own account's if empty.")
+_NAME = typer.Option("--github-app", help="What it is to be called; nobody else's App on GitHub may be called so.")
+_TOKEN = typer.Option("--fly-token", help="A file with the Fly.io token; asked for at a terminal where left out.")
+
+
+def setup(  # noqa: PLR0917  # typer turns each into an option of its own
+    github_organization: Annotated[str, _ORGANIZATION] = "",
+    github_app: Annotated[str | None, _NAME] = None,
+    port: Annotated[int, _PORT] = 0,
+    browser: Annotated[bool, typer.Option(help="Open pages in a browser, beside saying where they are.")] = True,
+    fly_token: Annotated[Path | None, _TOKEN] = None,
+    app: Annotated[str | None, typer.Option(help="The first app's name; see `prestage apps add`.")] = None,
+    repository: Annotated[str | None, typer.Option(help="Its repository: owner/name.")] = None,
+    owner: Annotated[str | None, typer.Option(help="The team that it belongs to.")] = None,
+    image: Annotated[str | None, typer.Option(help="The public image that it runs in, such as node:22.")] = None,
+    build: Annotated[str | None, typer.Option(help="A command that is run once, before it is started.")] = None,
+    start: Annotated[str | None, typer.Option(help="The command that serves HTTP on $PORT.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do each step without asking.")] = False,
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Give a stack its GitHub App, its Fly.io token and its first app. What is done already is left as it is."""
+    found = Stack.named(stack)
+    name = github_app or f"{stack}-{github_organization}"[:LONGEST_NAME].strip("-")
+    if len(name) > LONGEST_NAME:
+        raise typer.BadParameter(f"--github-app: {LONGEST_NAME} characters at most")
+    dialogue = Dialogue(
+        tell=typer.echo,
+        go_on=lambda question: yes or typer.confirm(question, default=True),
+        open=_browse if browser else lambda _: None,
+        wait=cli_rotate.wait,
+    )
+    with build_http() as http:
+        url = found.outputs["GitHubApiUrl"]
+        github = GitHubSetup(
+            found.credentials,
+            Administration(http, url, clock=found.clock),
+            url,
+            found.outputs["WebhookUrl"],
+            lambda credentials: _changing(found, credentials),
+            dialogue,
+            found.clock,
+        )
+        typer.echo(f"1. the GitHub App of the stack {stack}")
+        github.register(github_organization, name, port)
+        typer.echo("2. its webhooks")
+        github.point()
+        typer.echo("3. the token of Fly.io")
+        _fly_token(found, fly_token, dialogue)
+        typer.echo("4. where the App is installed")
+        github.install()
+    typer.echo("5. the first app")
+    _first_app(
+        found, stack, {"name": app, "repository": repository, "owner": owner, "image": image, "start": start}, build
+    )
+    typer.echo(
+        f"open a pull request: its preview is announced there. `prestage doctor` looks at all of it ({web_url(url)})"
+    )
+
+
+def _changing(found: Stack, credentials: Sequence[Credential]) -> AbstractContextManager[Any]:
+    changes = [cli_rotate.credential_changed(found, one) for one in credentials]
+    return found.changes.intended(*changes, refusals=(CredentialError, RotationError))
+
+
+def _fly_token(found: Stack, file: Path | None, dialogue: Dialogue) -> None:
+    kept = found.credentials.fly_token()
+    if kept is not None:
+        cli_rotate.try_fly_token(found, kept)
+        dialogue.tell("   done already: it may make and delete apps")
+        return
+    organization = found.outputs["FlyOrganization"]
+    dialogue.tell(
+        f"   make one with `fly tokens create org --org {organization}`; it is tried by an app made and deleted"
+    )
+    token = SecretStr(read_value("token", file).strip())
+    with _changing(found, ["fly_token"]):
+        cli_rotate.try_fly_token(found, token)
+        found.credentials.put_fly_token(token)
+    dialogue.tell(f"   it may make and delete apps in {organization}")
+
+
+def _first_app(found: Stack, stack: str, said: dict[str, str | None], build: str | None) -> None:
+    if apps := found.apps.list_all():
+        typer.echo(f"   done already: {', '.join(sorted(app.name for app in apps))}")
+        return
+    asked = {
+        "name": "   What it is called",
+        "repository": "   Its repository (owner/name)",
+        "owner": "   The team that it belongs to",
+        "image": "   The public image that it runs in (such as node:22)",
+        "start": "   The command that serves HTTP on $PORT",
+    }
+    told = {name: said[name] or str(typer.prompt(question)) for name, question in asked.items()}
+    if found.users.get(told["owner"]) is None:
+        cli_users.add(told["owner"], stack=stack)
+    name, repository, owner, image, start = told.values()
+    cli_apps.add(name, repository, owner, image, start, build, stack=stack)
+
+
+def _browse(page: str) -> None:
+    webbrowser.open(page)

@@ -1,0 +1,226 @@
+"""Other credentials for a stack that works meanwhile: on a stage of its own, whose ingress gets webhooks throughout."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from fly_io.client import Fly
+from fly_io.client import build_http as fly_http
+from github_app.client import GitHub, build_http
+from prestage.credentials import CredentialError, Credentials
+from prestage.github_administration import Administration
+from prestage.rotation import REREAD, RotationError, WebhookRotation, check_fly_token, fingerprint, rotate_key
+from prestage.stage.sample import SampleRepository
+from prestage.stage.stage import Stage
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+REPOSITORY = "octo-org/shop"
+NEW = SecretStr("new-secret-planted-91c4")
+
+
+class BrokenOffError(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+class Rotating:
+    """A stage, and webhooks that GitHub sends at every step of what is done to it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.credentials = Credentials(stage.aws.client("secretsmanager"), stage.deployment.outputs)
+        self.sent: list[int] = []
+        self.told: list[str] = []
+        self.number = 0
+
+    def send(self) -> None:
+        """A webhook of GitHub's, and one that somebody else signed."""
+        self.number += 1
+        body = {"zen": "Keep it logically awesome.", "hook_id": self.number}
+        self.sent.append(self.stage.github.deliver(body, event="ping").status)
+        kept = self.stage.github.app.webhook_secret
+        self.stage.github.app.webhook_secret = "somebody else's"
+        assert self.stage.github.deliver(body, event="ping").status == HTTPStatus.UNAUTHORIZED
+        self.stage.github.app.webhook_secret = kept
+
+    def tell(self, words: str) -> None:
+        self.told.append(words)
+        self.send()
+
+    def wait(self, duration: timedelta) -> None:
+        self.send()
+        self.stage.time.advance(duration)
+        self.send()
+
+    def rotate(self, *, stop_at: int | None = None, wait: Callable[[timedelta], None] | None = None) -> None:
+        """Rotate the webhook's secret, and break off where the step with that number is told."""
+
+        def tell(words: str) -> None:
+            self.tell(words)
+            if stop_at is not None and words.startswith(f"{stop_at}."):
+                raise BrokenOffError
+
+        with build_http() as http:
+            url, clock = self.stage.deployment.outputs["GitHubApiUrl"], self.stage.time.now
+            WebhookRotation(
+                self.credentials,
+                Administration(http, url, clock=clock),
+                GitHub(http, url, clock=clock),
+                clock=clock,
+                wait=wait or self.wait,
+                tell=tell,
+                mint=lambda: NEW,
+            )()
+
+    def rotate_key(self, pem: str) -> str | None:
+        with build_http() as http:
+            url, clock = self.stage.deployment.outputs["GitHubApiUrl"], self.stage.time.now
+            return rotate_key(self.credentials, Administration(http, url, clock=clock), clock, SecretStr(pem))
+
+    def check(self, token: str) -> None:
+        with fly_http() as http:
+            outputs = self.stage.deployment.outputs
+            check_fly_token(Fly(http, outputs["FlyApiUrl"], lambda: SecretStr(token)), "stage", "prestage")
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(TEMPLATE) as made:
+        made.github.add_repository(
+            REPOSITORY, SampleRepository.create(tmp_path_factory.mktemp("rotation") / "shop").path
+        )
+        yield made
+
+
+@pytest.fixture
+def rotating(stage: Stage) -> Iterator[Rotating]:
+    made = Rotating(stage)
+    kept = stage.github.app.webhook_secret
+    yield made
+    stage.github.mend()
+    stage.github.app.webhook_secret = kept
+    made.credentials.put_webhook_secrets(SecretStr(kept))
+    stage.time.advance(REREAD)
+
+
+def secrets(rotating: Rotating) -> list[str]:
+    return [one.get_secret_value() for one in rotating.credentials.webhook_secrets()]
+
+
+def test_no_webhook_is_refused_while_the_secret_is_rotated(rotating: Rotating) -> None:
+    old = rotating.stage.github.app.webhook_secret
+    rotating.send()
+    rotating.rotate()
+    rotating.wait(REREAD)
+    assert len(rotating.sent) > 8
+    assert set(rotating.sent) == {HTTPStatus.ACCEPTED}
+    assert (secrets(rotating), rotating.stage.github.app.webhook_secret) == (
+        [NEW.get_secret_value()],
+        NEW.get_secret_value(),
+    )
+    rotating.stage.github.app.webhook_secret = old
+    assert rotating.stage.github.deliver({"zen": "old"}, event="ping").status == HTTPStatus.UNAUTHORIZED
+    assert not [words for words in rotating.told if NEW.get_secret_value() in words or old in words]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_what_broke_off_refuses_nothing_and_is_gone_on_with(rotating: Rotating, step: int) -> None:
+    with pytest.raises(BrokenOffError):
+        rotating.rotate(stop_at=step)
+    rotating.wait(REREAD)
+    rotating.rotate()
+    rotating.wait(REREAD)
+    assert set(rotating.sent) == {HTTPStatus.ACCEPTED}
+    assert secrets(rotating) == [rotating.stage.github.app.webhook_secret] == [NEW.get_secret_value()]
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_github_does_not_answer_and_both_are_taken(rotating: Rotating, after_effect: bool) -> None:
+    rotating.stage.github.fail(match="PATCH /app/hook/config", after_effect=after_effect)
+    with pytest.raises(RotationError, match="run this again"):
+        rotating.rotate()
+    assert len(secrets(rotating)) == 2
+    rotating.wait(REREAD)
+    rotating.rotate()
+    assert set(rotating.sent) == {HTTPStatus.ACCEPTED}
+    assert secrets(rotating) == [NEW.get_secret_value()]
+
+
+def test_what_was_refused_all_the_same_comes_again(rotating: Rotating) -> None:
+    def meanwhile(duration: timedelta) -> None:
+        if duration == REREAD:
+            rotating.stage.github.app.webhook_secret = "not yet known"
+            lost = rotating.stage.github.deliver({"zen": "lost"}, event="ping")
+            assert lost.status == HTTPStatus.UNAUTHORIZED
+        rotating.stage.time.advance(duration)
+
+    rotating.rotate(wait=meanwhile)
+    again = [one for one in rotating.stage.github.deliveries if one.redelivery and one.said() == {"zen": "lost"}]
+    assert [one.status for one in again] == [HTTPStatus.ACCEPTED]
+    assert any("come again" in words for words in rotating.told)
+
+
+def test_another_key_of_the_app_is_taken_and_the_old_one_named(rotating: Rotating) -> None:
+    app = rotating.stage.github.app
+    before = rotating.credentials.app()
+    assert before is not None
+    pem = app.add_key()
+    assert rotating.rotate_key(pem) == fingerprint(before)
+    app.delete_key(0)
+    now = rotating.credentials.app()
+    assert now is not None
+    assert fingerprint(now) != fingerprint(before)
+    with pytest.raises(CredentialError, match="in use"):
+        rotating.rotate_key(pem)
+
+
+@pytest.mark.parametrize(
+    ("pem", "words"), [("-----BEGIN NOTHING-----", "no RSA private key"), ("", "no RSA private key")]
+)
+def test_what_is_no_key_changes_nothing(rotating: Rotating, pem: str, words: str) -> None:
+    before = rotating.credentials.app()
+    with pytest.raises(CredentialError, match=words):
+        rotating.rotate_key(pem)
+    assert rotating.credentials.app() is not None
+    assert before is not None
+
+
+def test_a_key_that_is_not_the_apps_changes_nothing(rotating: Rotating) -> None:
+    app = rotating.stage.github.app
+    pem = app.add_key()
+    app.delete_key(-1)
+    before = rotating.credentials.app_identity()
+    with pytest.raises(CredentialError, match="GitHub does not take this key") as refused:
+        rotating.rotate_key(pem)
+    assert pem.splitlines()[1] not in str(refused.value)
+    assert rotating.credentials.app_identity() == before
+
+
+def test_a_key_is_replaced_where_the_one_before_is_broken(rotating: Rotating) -> None:
+    app_id, slug = rotating.credentials.app_identity() or ("", "")
+    rotating.credentials.put_app(app_id, slug, SecretStr("no key"))
+    assert rotating.rotate_key(rotating.stage.github.app.add_key()) is None
+    assert rotating.credentials.app() is not None
+
+
+def test_a_token_that_may_make_apps_leaves_none(rotating: Rotating) -> None:
+    rotating.check(f"FlyV1 {rotating.stage.fly.tokens.add('stage')}")
+    assert rotating.stage.fly.apps() == ()
+
+
+def test_a_token_that_will_not_do_is_told_why(rotating: Rotating) -> None:
+    tokens = rotating.stage.fly.tokens
+    for token, words in (
+        (tokens.add("elsewhere"), "is for elsewhere"),
+        (tokens.add("stage", read_only=True), "may not make and delete apps"),
+        ("fm2_nobodys", "does not take that token"),
+        ("two\nlines", "what `fly tokens create org` prints"),
+    ):
+        with pytest.raises(CredentialError, match=words) as refused:
+            rotating.check(token)
+        assert token not in str(refused.value)
+    assert json.dumps([one.name for one in rotating.stage.fly.apps()]) == "[]"
