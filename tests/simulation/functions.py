@@ -37,14 +37,12 @@ from janitor.once import Once
 from janitor.orphaned import Orphaned
 from janitor.redelivered import Redelivered
 from janitor.sweep import Sweep
-from janitor.unstated import Unstated
 from journal import keep_facts
 from prestage_contracts.envelope import Event
 from records.apps import Apps
 from records.certificates import Certificates
 from records.environments import Environments
 from records.journal import Journal
-from records.outbox import Outbox
 from records.pull_requests import PullRequests
 from records.table import Table
 from runtimes import reactions as runtimes
@@ -160,7 +158,6 @@ def begin(outside: Outside) -> Functions:
         "lost": Lost(fly, Environments(records)),
         "redelivered": Redelivered(access.github, lambda: SecretStr("jwt"), once, lambda _: None),
         "drifted": Drifted(access, Environments(records), PullRequests(records), lambda _: None),
-        "unstated": Unstated(Outbox(records)),
     }
     return Functions(
         ingress=Ingress(secret, memory, publisher, clock),

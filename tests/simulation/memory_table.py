@@ -35,6 +35,10 @@ class MemoryTable(Table):
         partition = self._partitions.get(pk, {})
         yield from [copied(partition[sk]) for sk in sorted(partition) if sk.startswith(begins_with)]
 
+    def query_from(self, pk: str, sk: str) -> Iterator[Item]:
+        partition = self._partitions.get(pk, {})
+        yield from [copied(partition[kept]) for kept in sorted(partition) if kept >= sk]
+
     def scan(self, *, sk: str) -> Iterator[Item]:
         yield from [copied(partition[sk]) for partition in self._partitions.values() if sk in partition]
 
@@ -49,6 +53,8 @@ class MemoryTable(Table):
             raise ValueError(f"{len(writes)} writes in one transaction, at most {MAX_TRANSACTION}")
         if not writes:
             raise ParamValidationError(report="a transaction has writes")
+        if any(isinstance(write, Put) and write.into for write in writes):
+            raise NotImplementedError("a transaction of several tables: what operators change is not simulated")
         keys = [_key(write) for write in writes]
         if len(set(keys)) < len(keys):
             raise invalid("TransactWriteItems", "each write of a transaction is on an item of its own")

@@ -138,6 +138,9 @@ OPERATIONS = st.one_of(
         st.sampled_from(PARTITIONS),
         st.sampled_from(BEGINNINGS),
     ),
+    st.builds(
+        lambda pk, sk: Operation("query_from", [pk, sk]), st.sampled_from(PARTITIONS), st.sampled_from(SORT_KEYS)
+    ),
     st.sampled_from(SORT_KEYS).map(lambda sk: Operation("scan", named={"sk": sk})),
     st.builds(lambda item, condition: Operation("put", [item, condition]), ITEMS, _perhaps),
     st.builds(lambda key, condition: Operation("delete", [*key, condition]), _keys, _perhaps),

@@ -40,7 +40,7 @@ def test_on_moto_it_is_the_same_history(seed: int) -> None:
 
 @pytest.mark.parametrize(
     ("protection", "first"),
-    [("look before retry", 0), ("get-or-create", 0), ("removing mark", 350), ("gone only when Fly says so", 0)],
+    [("look before retry", 0), ("get-or-create", 0), ("removing mark", 500), ("gone only when Fly says so", 0)],
 )
 def test_without_a_protection_some_seed_fails(protection: str, first: int) -> None:
     """Among forty seeds. The others take longer: `make simulate-mutants` has all."""

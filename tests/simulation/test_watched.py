@@ -44,6 +44,7 @@ def test_each_operation_is_seen_and_done(inner: Table) -> None:
     table.put(ITEM, ABSENT)
     assert table.get("A", "B") == ITEM
     assert list(table.query("A", begins_with="B")) == list(table.scan(sk="B")) == [ITEM]
+    assert list(table.query_from("A", "B")) == [ITEM]
     table.transact([Put({"pk": "A", "sk": "C"}), Delete("A", "D"), Check("A", "B", condition=Attr("pk").exists())])
     table.delete("A", "B", Attr("pk").exists())
     assert [item["sk"] for item in inner.query("A")] == ["C"]
@@ -52,6 +53,7 @@ def test_each_operation_is_seen_and_done(inner: Table) -> None:
         Call("records", "get", "A/B"),
         Call("records", "query", "A/B*"),
         Call("records", "scan", "*/B"),
+        Call("records", "query", "A/B…"),
         Call("records", "transact", "put A/C, delete A/D, check A/B"),
         Call("records", "delete", "A/B"),
     ]

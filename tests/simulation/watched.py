@@ -25,6 +25,10 @@ class WatchedTable(Table):
         call = Call(self._name, "query", f"{pk}/{begins_with}*")
         yield from self._between(call, lambda: list(self._table.query(pk, begins_with=begins_with)))
 
+    def query_from(self, pk: str, sk: str) -> Iterator[Item]:
+        """It is asked when the first item is wanted."""
+        yield from self._between(Call(self._name, "query", f"{pk}/{sk}…"), lambda: list(self._table.query_from(pk, sk)))
+
     def scan(self, *, sk: str) -> Iterator[Item]:
         """It is asked when the first item is wanted."""
         yield from self._between(Call(self._name, "scan", f"*/{sk}"), lambda: list(self._table.scan(sk=sk)))

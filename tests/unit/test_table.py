@@ -188,3 +188,25 @@ def test_more_writes_than_a_transaction_takes_are_refused_before_anything_is_sen
     assert local.calls == []
     local.table.transact(writes[:-1])
     assert len(list(local.table.query("A"))) == MAX_TRANSACTION
+
+
+def test_a_query_from_a_sort_key_on_leaves_out_what_is_before(local: Local) -> None:
+    for sk in ("a", "b", "c"):
+        local.table.put({"pk": "A", "sk": sk})
+    assert [item["sk"] for item in local.table.query_from("A", "b")] == ["b", "c"]
+
+
+def test_a_transaction_may_put_into_another_table_too_and_is_whole(local: Local) -> None:
+    other = Table(local.dynamodb, "others")
+    local.dynamodb.create_table(
+        TableName="others",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    here, there = {"pk": "A", "sk": "here"}, {"pk": "A", "sk": "there"}
+    local.table.transact([Put(here), Put(there, into=other.name)])
+    assert (list(local.table.query("A")), list(other.query("A"))) == ([here], [there])
+    with pytest.raises(ConditionFailedError):
+        local.table.transact([Put(here, ABSENT), Put({**there, "sk": "no"}, into=other.name)])
+    assert list(other.query("A")) == [there]
