@@ -209,7 +209,9 @@ class Reader:
             TemplateError: a policy says what the stage does not know.
         """
         roles = {found.logical_id: self._by_arn[found.properties["Role"]] for found in self._of("Lambda::Function")}
-        return {name: Role(role.logical_id, _statements(role)) for name, role in roles.items()}
+        names = {arn: found.logical_id for found in self._resources for arn in (found.ref, found.attributes.get("Arn"))}
+        named = {arn: logical_id for arn, logical_id in names.items() if arn is not None}
+        return {name: Role(role.logical_id, _statements(role), named) for name, role in roles.items()}
 
     def alarms(self) -> list[Alarm]:
         """The alarms."""

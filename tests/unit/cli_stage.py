@@ -138,7 +138,7 @@ def _bus(name: str, deliver: Callable[[Delivery], None]) -> Bus:
         account=ACCOUNT,
         region=REGION,
         deliver=deliver,
-        may_publish=lambda _, source: source == DeployRequested.SOURCE or not source.startswith("prestage."),
+        may_publish=lambda _, source, _name: source == DeployRequested.SOURCE or not source.startswith("prestage."),
         violation=contract.violation,
     )
 
