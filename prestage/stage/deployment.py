@@ -7,6 +7,9 @@ from typing import Any
 from prestage.stage.roles import Role, listed
 from prestage.stage.template import TemplateError
 
+_PARTS_OF_A_FUNCTION = 7
+"""Of its ARN. The eighth, where there is one, is a version or an alias."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -254,7 +257,7 @@ class Reader:
 
     def _integrated(self, uri: str) -> str:
         arn = uri.partition("/functions/")[2].removesuffix("/invocations")
-        return self._by_arn[arn].logical_id
+        return self._by_arn[":".join(arn.split(":")[:_PARTS_OF_A_FUNCTION])].logical_id  # without an alias
 
 
 def _whole(value: Any) -> int | None:
