@@ -48,5 +48,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _is_of_everything(config: pytest.Config) -> bool:
-    some = config.option.keyword or config.option.lf or config.option.collectonly
-    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not some
+    chosen = (config.option.keyword, config.option.lf, config.option.collectonly, config.option.markexpr != "not built")
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(chosen)

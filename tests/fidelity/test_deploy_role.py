@@ -17,8 +17,6 @@ from tests.fidelity.template_policy import listed, of
 
 STACK = load(ROOT / "template.yaml")
 NESTED = [ROOT / "events-schema" / "registry.yaml", *sorted((ROOT / "operations").glob("*.yaml"))]
-ALARMS = ROOT / "operations" / "alarms.yaml"
-OF_ALARMS = {kind for kind in NEEDED if kind.startswith(("AWS::CloudWatch::", "AWS::SNS::"))}
 DEPLOYING = load(ROOT / "docs" / "deploy-role.yaml")
 TRUSTED = "token.actions.githubusercontent.com"
 
@@ -45,7 +43,7 @@ def actions(found: list[Any]) -> set[str]:
 def problems(template: Template) -> Iterator[str]:
     """Where the roles and the templates differ."""
     granted = actions(statements(template, "ExecutionRole"))
-    made = types() | (set() if ALARMS.exists() else OF_ALARMS)
+    made = types()
     needed: set[str] = set().union(*(NEEDED.get(kind, frozenset({f"what {kind} needs"})) for kind in made))
     yield from (f"not granted: {action}" for action in sorted(needed - granted))
     yield from (f"granted for nothing: {action}" for action in sorted(granted - needed))
