@@ -51,7 +51,7 @@ def test_a_draft_that_is_ready_for_review_is_skipped_no_more(world: World) -> No
 
 
 def test_a_fact_that_the_journal_fails_on_is_a_dead_letter_that_a_redrive_has_it_keep(place: Place) -> None:
-    with planted(place.world, "Journal", "records/journal.py", "def _entry("):
+    with planted(place.world, "Journal", "records/journal.py", "def _about("):
         place.run()
         place.stage.settle_through(FOR_A_WHILE)
     dead = place.world.messages("JournalDeadLetterQueueUrl")
