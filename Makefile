@@ -7,8 +7,9 @@ RUN := $(UV) run --frozen --quiet
 # The parent process may be inside another project's environment; this project has its own.
 unexport VIRTUAL_ENV
 ARCHITECTURE ?= arm64
+TEMPLATES = template.yaml docs/deploy-role.yaml events-schema/registry.yaml $(wildcard operations/*.yaml examples/subscriber/*.yaml)
 
-.PHONY: help setup fmt lint types test simulate simulate-mutants bench schemas contract release-contract wheel bindings requirements package build demo sam-local check-sam-local clean
+.PHONY: help setup fmt lint scan types test simulate simulate-mutants bench schemas contract release-contract wheel bindings requirements package build demo sam-local check-sam-local clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +39,13 @@ lint: setup ## Style, import rules, generated files up to date, the template
 		|| { echo "lint: services/requirements.txt is not what uv.lock says; run: make requirements" >&2; exit 1; }
 	@for template in template.yaml operations/alarms.yaml examples/subscriber/template.yaml examples/subscriber/cross-account.yaml; do \
 		SAM_CLI_TELEMETRY=0 $(RUN) sam validate --lint --region us-east-1 --template "$$template" || exit 1; done
+	@$(RUN) cfn-lint --regions us-east-1 --template docs/deploy-role.yaml events-schema/registry.yaml
+
+# checkov pins a boto3 of 2024, so it has an environment of its own, with packages as they were on that day.
+CHECKOV := checkov==3.3.30
+scan: setup ## checkov, on every template (.checkov.yaml says what it leaves out, and why)
+	@$(UV) tool run --quiet --python .venv/bin/python --from '$(CHECKOV)' --exclude-newer 2026-11-24 \
+		checkov --config-file .checkov.yaml $(foreach template,$(TEMPLATES),--file $(template))
 
 types: setup ## mypy, strict
 	@$(RUN) mypy

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from choreography.reaction import Envelope
-from prestage_contracts import EVENTS, Event
+from prestage_contracts import CONTRACT, Event, Report
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -66,13 +66,20 @@ class DeadLetter:
 
     @cached_property
     def fact(self) -> Event | None:
-        """The fact in it, None if it is none that this version knows."""
+        """The fact or report in it, None if it is none that this version knows."""
         try:
             envelope = Envelope.model_validate_json(self.body)
-            kind = EVENTS.get(envelope.detail_type)
-            return kind.model_validate(envelope.detail) if kind and envelope.source == kind.SOURCE else None
+            kind = CONTRACT.get(envelope.detail_type)
+            return kind.model_validate(envelope.detail) if kind and kind.is_from(envelope.source) else None
         except ValidationError:
             return None
+
+    @property
+    def group(self) -> str | None:
+        """The message group that its rule gives it: of a report the one thing that its sender does not choose."""
+        if isinstance(self.fact, Report):
+            return Envelope.model_validate_json(self.body).account
+        return self.fact.metadata.group if self.fact else None
 
     @property
     def can_be_redriven(self) -> bool:
@@ -193,7 +200,7 @@ class DeadLetters:
 
     def _send_again(self, letter: DeadLetter) -> None:
         """First into the reaction's queue, then out of this one: what is there twice is reacted to once."""
-        group: dict[str, Any] = {"MessageGroupId": letter.fact.metadata.group} if letter.fact else {}
+        group: dict[str, Any] = {"MessageGroupId": letter.group} if letter.group else {}
         self._sqs.send_message(QueueUrl=letter.queues.own_url, MessageBody=letter.body, **group)
         self._delete(letter)
 

@@ -1,8 +1,10 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests import privileges
 from tests.unit.dynamodb import Local, local_aws
 
 # A machine that others use too is slow now and then: no example fails for its time.
@@ -15,3 +17,36 @@ def local() -> Iterator[Local]:
     """A pk/sk table and KMS, in moto."""
     with local_aws() as local:
         yield local
+
+
+# ---- What functions' roles grant, held against what the whole suite used of it (tests/privileges.py)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what another of pytest-xdist's processes saw."""
+    if told := getattr(node, "workeroutput", {}).get("privileges"):
+        privileges.HERE.add(privileges.Observed.of_plain(told))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tell it to the process that began the others; that one, after every test has passed, compares."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["privileges"] = privileges.HERE.as_plain()
+    elif exitstatus == pytest.ExitCode.OK and _is_of_everything(session.config) and privileges.of_the_whole_suite():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was found."""
+    if terminalreporter.stats.keys().isdisjoint({"failed", "error"}) and _is_of_everything(config):
+        terminalreporter.section("least privilege")
+        for line in privileges.told():
+            terminalreporter.write_line(line)
+
+
+def _is_of_everything(config: pytest.Config) -> bool:
+    chosen = (config.option.keyword, config.option.lf, config.option.collectonly, config.option.markexpr != "not built")
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(chosen)

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 import httpx
 from botocore.config import Config
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -24,15 +22,12 @@ from prestage.stage.deployment import Deployment, Reader, Resource
 from prestage.stage.resources import Physical, maker
 from prestage.stage.roles import Guarded
 from prestage.stage.serve import Server
+from prestage.stage.session import local_session
 from prestage.stage.stacks import Stacks
 from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, translate
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
 REGION = "us-east-1"
-
-CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "stage", "AWS_SECRET_ACCESS_KEY": "stage"}
-"""Environment variables that let a client sign; moto takes any key."""
-
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 
@@ -58,7 +53,7 @@ class LocalAws(Closing):
         self.server = Server(self._recorded)
         self.endpoint = self.server.url
         self.region = region
-        self.session = _session(region)
+        self.session = local_session(region)
         self._clients: dict[str, Any] = {}
         self._elsewhere: dict[str, str] = {}
         httpx.post(f"{self.endpoint}/moto-api/reset", trust_env=False, timeout=10).raise_for_status()
@@ -135,14 +130,6 @@ class LocalAws(Closing):
 
 def _arn(region: str, service: str, rest: str) -> str:
     return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
-
-
-def _session(region: str) -> boto3.Session:
-    unset = (None, None, None, None)
-    nowhere = (None, None, os.devnull, None)
-    core = botocore.session.Session({"profile": unset, "config_file": nowhere, "credentials_file": nowhere})
-    core.set_credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
-    return boto3.Session(botocore_session=core, region_name=region)
 
 
 class _Stack:

@@ -69,7 +69,7 @@ class Bus:
         account: AWS account. An access key whose id is an account's is another account's.
         region: AWS region.
         deliver: sends a message to a queue; if it raises, the event is a dead letter.
-        may_publish: whether an access key may publish under a source.
+        may_publish: whether an access key may publish, under a source, an event of that detail type.
         violation: what in an event is against its contract, which refuses it; None if nothing is.
         clock: the time.
     """
@@ -81,7 +81,7 @@ class Bus:
         account: str,
         region: str,
         deliver: Callable[[Delivery], None],
-        may_publish: Callable[[str, str], bool],
+        may_publish: Callable[[str, str, str], bool],
         violation: Callable[[Event], str | None] = lambda _: None,
         clock: Clock = utc_now,
     ) -> None:
@@ -299,7 +299,7 @@ class Bus:
         context = {"events:source": [entry["Source"]], "events:detail-type": [entry["DetailType"]]}
         wish = Wish("events:PutEvents", self.arn, context)
         invited = account == self.account or self.policy.allows(account, wish)
-        return invited and self._may_publish(access_key_id, entry["Source"])
+        return invited and self._may_publish(access_key_id, entry["Source"], entry["DetailType"])
 
     def _publish(self, entry: Entry, detail: Mapping[str, Any], account: str) -> _Taken:
         at = entry.get("Time") or self._clock()

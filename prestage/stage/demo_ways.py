@@ -7,7 +7,8 @@ from pathlib import Path
 
 from github_app.auth import AppCredentials, InstallationTokens
 from github_app.client import GitHub, build_http
-from prestage.stage.aws import CREDENTIALS, REGION
+from prestage.stage.aws import REGION
+from prestage.stage.session import CREDENTIALS
 from prestage.stage.stage import STACK_NAME, Stage
 from records.environments import Environment
 

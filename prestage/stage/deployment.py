@@ -7,6 +7,9 @@ from typing import Any
 from prestage.stage.roles import Role, listed
 from prestage.stage.template import TemplateError
 
+_PARTS_OF_A_FUNCTION = 7
+"""Of its ARN. The eighth, where there is one, is a version or an alias."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -209,7 +212,9 @@ class Reader:
             TemplateError: a policy says what the stage does not know.
         """
         roles = {found.logical_id: self._by_arn[found.properties["Role"]] for found in self._of("Lambda::Function")}
-        return {name: Role(role.logical_id, _statements(role)) for name, role in roles.items()}
+        names = {arn: found.logical_id for found in self._resources for arn in (found.ref, found.attributes.get("Arn"))}
+        named = {arn: logical_id for arn, logical_id in names.items() if arn is not None}
+        return {name: Role(role.logical_id, _statements(role), named) for name, role in roles.items()}
 
     def alarms(self) -> list[Alarm]:
         """The alarms."""
@@ -252,7 +257,7 @@ class Reader:
 
     def _integrated(self, uri: str) -> str:
         arn = uri.partition("/functions/")[2].removesuffix("/invocations")
-        return self._by_arn[arn].logical_id
+        return self._by_arn[":".join(arn.split(":")[:_PARTS_OF_A_FUNCTION])].logical_id  # without an alias
 
 
 def _whole(value: Any) -> int | None:

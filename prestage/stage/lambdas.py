@@ -47,7 +47,6 @@ class Lambdas(Closing):
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         self._functions = {function.logical_id: function for function in functions}
-        self._by_key = {function.access_key_id: function for function in functions}
         self._endpoints = endpoints
         self._region = region
         self._time = time
@@ -115,10 +114,6 @@ class Lambdas(Closing):
             "NO_PROXY": "*",
             **self._endpoints,
         }
-
-    def owner(self, access_key_id: str) -> DeployedFunction | None:
-        """The function whose credentials these are, None if they are somebody else's."""
-        return self._by_key.get(access_key_id)
 
     def redeploy(self, *logical_ids: str) -> None:
         """End the processes of these functions, or of all, so that what runs next is the code as it is then."""

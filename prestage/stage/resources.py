@@ -161,6 +161,15 @@ def _registry(stack: Stack, logical_id: str) -> Physical:
     return Physical(name, {"RegistryName": name})
 
 
+def _version(stack: Stack, logical_id: str) -> Physical:
+    return Physical(stack.named(logical_id), {"Version": "1"})
+
+
+def _alias(stack: Stack, logical_id: str) -> Physical:
+    properties = stack.properties(logical_id)
+    return Physical(stack.arn("lambda", f"function:{properties['FunctionName']}:{properties['Name']}"))
+
+
 def _role(stack: Stack, logical_id: str) -> Physical:
     return Physical(stack.named(logical_id), {"Arn": stack.arn("iam", f"role/{stack.named(logical_id)}", region="")})
 
@@ -183,6 +192,7 @@ _ON_THE_STAGE: Mapping[str, Maker] = {
     "AWS::Events::Archive": _described("events", "archive/{}"),
     "AWS::Events::EventBus": _bus,
     "AWS::Events::Rule": _rule,
+    "AWS::Lambda::Alias": _alias,
     "AWS::Lambda::EventSourceMapping": _without_meaning,
     "AWS::Lambda::Function": _described("lambda", "function:{}"),
 }
@@ -199,6 +209,7 @@ _WITHOUT_LOCAL_MEANING: Mapping[str, Maker] = {
     "AWS::IAM::Role": _role,
     "AWS::Lambda::EventInvokeConfig": _without_meaning,
     "AWS::Lambda::Permission": _without_meaning,
+    "AWS::Lambda::Version": _version,
     "AWS::Logs::LogGroup": _described("logs", "log-group:{}:*"),
     "AWS::SNS::Subscription": _without_meaning,
     "AWS::SNS::Topic": _topic,

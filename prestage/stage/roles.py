@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from io import BytesIO
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -39,32 +40,73 @@ class Wish:
     context: Context = field(default_factory=dict)
 
 
+@dataclass(frozen=True, order=True)
+class Grant:
+    """The least that a role lets be done: an action on a resource, for one value of a condition where there is one.
+
+    `resource` is the logical id, or the kind of what is no resource of the stack; `limit` is a condition's key and
+    one of the values that it may have, or empty. A statement is as many grants as it can be split into.
+    """
+
+    role: str
+    action: str
+    resource: str
+    limit: str = ""
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.role}: {self.action} on {self.resource}" + (f" for {self.limit}" if self.limit else "")
+
+
 class Role:
-    """A role's own policy.
+    """A role's own policy, and what of it was used.
 
     Args:
         name: of the role.
         statements: of its policy, without intrinsic functions.
+        names: logical ids by ARN.
 
     Raises:
         TemplateError: there is something in it that is not known here.
     """
 
-    def __init__(self, name: str, statements: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, name: str, statements: Iterable[Mapping[str, Any]], names: Mapping[str, str] | None = None
+    ) -> None:
+        self._name = name
+        self._names = names or {}
         self._statements = [Statement.of(name, statement) for statement in statements]
+        self.used: set[Grant] = set()
+        """What was asked for and allowed."""
+
+    @property
+    def grants(self) -> set[Grant]:
+        """All that it lets be done."""
+        return {self._grant(*cell) for statement in self._statements for cell in statement.cells()}
 
     def allows(self, wish: Wish) -> bool:
         """Whether it lets that be done."""
         return any(statement.allows(wish) for statement in self._statements)
 
+    def use(self, wish: Wish) -> None:
+        """Keep what let that be done."""
+        for statement in self._statements:
+            if statement.allows(wish):
+                self.used.update(self._grant(*cell) for cell in statement.cells(wish))
+
+    def _grant(self, action: str, resource: str, limit: str) -> Grant:
+        # An ARN that is not the stack's own ends in an id that is another one on each stage.
+        return Grant(self._name, action, self._names.get(resource) or resource.rpartition("/")[0] or resource, limit)
+
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that allows something."""
+    """A statement that allows something; `limits` are the values of its conditions, by their keys."""
 
     actions: frozenset[str]
     resources: frozenset[str]
     conditions: tuple[_Condition, ...]
+    limits: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, role: str, statement: Mapping[str, Any]) -> "Statement":
@@ -84,12 +126,34 @@ class Statement:
             for operator, tests in operators.items()
             for key, wanted in tests.items()
         ]
-        return cls(frozenset(listed(statement["Action"])), frozenset(listed(statement["Resource"])), tuple(conditions))
+        limits = {
+            key: listed(wanted)
+            for operator, tests in operators.items()
+            if operator not in _OF_PRESENCE
+            for key, wanted in tests.items()
+        }
+        actions, resources = listed(statement["Action"]), listed(statement["Resource"])
+        return cls(frozenset(actions), frozenset(resources), tuple(conditions), limits)
 
     def allows(self, wish: Wish) -> bool:
         """Whether it lets that be done."""
         about = wish.action in self.actions and any(_like(resource, wish.resource) for resource in self.resources)
         return about and all(holds(wish.context) for holds in self.conditions)
+
+    def cells(self, wish: Wish | None = None) -> Iterator[tuple[str, str, str]]:
+        """Each action, resource and limit that it can be split into; those alone that a wish needs, where one is given.
+
+        Limits of one condition are alternatives, those of several are looked at one by one.
+        """
+        actions = self.actions if wish is None else self.actions & {wish.action}
+        resources = [one for one in self.resources if wish is None or _like(one, wish.resource)]
+        limits = [
+            f"{key} {pattern}"
+            for key, patterns in self.limits.items()
+            for pattern in patterns
+            if wish is None or any(_like(pattern, value) for value in wish.context.get(key, ()))
+        ]
+        yield from product(actions, resources, limits if self.limits else [""])
 
 
 def listed(value: Any) -> list[Any]:
@@ -133,6 +197,9 @@ _OPERATORS: Mapping[str, Callable[[str, Sequence[str]], _Condition]] = {
     "StringEquals": _equals,
     "StringEqualsIfExists": _equals_if_there,
 }
+
+_OF_PRESENCE = frozenset({"Null"})
+"""They say that a key has to be there, and let nothing be done for a value of it."""
 
 
 # ---- What requests ask for
@@ -277,8 +344,12 @@ class Guarded:
             wishes = list(_READERS[call.service](asked()))
         except (KeyError, ValueError, _UnknownError):
             return f"{call.service}:{call.action}, or it is not known in prestage/stage/roles.py"
-        refused = (wish for wish in wishes if not role.allows(wish))
-        return next((_tell(wish) for wish in refused), None)
+        refused = next((wish for wish in wishes if not role.allows(wish)), None)
+        if refused is not None:
+            return _tell(refused)
+        for wish in wishes:
+            role.use(wish)
+        return None
 
 
 _REST = frozenset({"route53"})

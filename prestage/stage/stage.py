@@ -34,6 +34,7 @@ from prestage.stage.fly import FlyStandIn
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.lambdas import Lambdas
 from prestage.stage.poller import Poller
+from prestage.stage.roles import Role, Wish
 from prestage.stage.serve import Server
 from prestage.stage.settling import BOOT_PATIENCE, Boots, Settling
 from prestage.stage.time_travel import TimeTravel
@@ -189,6 +190,8 @@ class Stage(Closing):
         self.bus_calls = Recorded(bus_http.application(self.bus))
         self.bus_server = self._parts.enter_context(Server(self.bus_calls))
         self.aws.send_elsewhere("events", self.bus_server.url)
+        self.roles: dict[str, Role] = {}
+        """What functions' requests are allowed by, by access key id."""
         self._owners: list[Lambdas] = []
         self.lambdas = self._ready(self.deployment, services, self._packages)
         self.poller = Poller(self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible)
@@ -219,6 +222,7 @@ class Stage(Closing):
         )
         self._parts.callback(made.close)
         self._owners.append(made)
+        self.roles |= {one.access_key_id: deployment.roles[one.logical_id] for one in deployment.functions}
         return made
 
     def beside(
@@ -276,12 +280,16 @@ class Stage(Closing):
             self._queue_urls[queue_arn] = found["QueueUrl"]
         return self._queue_urls[queue_arn]
 
-    def _may_publish(self, access_key_id: str, source: str) -> bool:
+    def _may_publish(self, access_key_id: str, source: str, name: str) -> bool:
         """What the bus policy and the roles say: a source belongs to the one function that owns it, or to operators."""
-        owner = next((found for one in self._owners if (found := one.owner(access_key_id))), None)
-        if owner is not None:
-            return source in owner.publishes
-        return source == _OPERATORS or not source.startswith("prestage.")
+        role = self.roles.get(access_key_id)
+        if role is None:
+            return source == _OPERATORS or not source.startswith("prestage.")
+        wish = Wish("events:PutEvents", self.bus.arn, {"events:source": [source], "events:detail-type": [name]})
+        if role.allows(wish):
+            role.use(wish)
+            return True
+        return False
 
     def settle(self, *, parallel: bool = False) -> None:
         """Let the functions work until no message is there to be received now."""

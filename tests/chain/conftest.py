@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prestage.stage.stage import Stage
 from tests.chain.world import Place, World
+from tests.privileges import observed_stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ def whole_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (copy / nested).symlink_to(ROOT / nested)
     shutil.copytree(ROOT / "services", copy / "services", ignore=shutil.ignore_patterns("__pycache__"))
     logged: list[tuple[str, str]] = []
-    with Stage(copy / "template.yaml", log=lambda function, line: logged.append((function, line))) as stage:
+    with observed_stage(copy / "template.yaml", log=lambda function, line: logged.append((function, line))) as stage:
         stage.lambdas.warm([function.logical_id for function in stage.deployment.functions])
         yield World(stage, copy / "services", logged)
 

@@ -41,12 +41,16 @@ def report(place: Place, account: str = QUALITY, changes: dict[str, Any] | None 
     assert "EventId" in answer
 
 
-@pytest.fixture(autouse=True)
-def _allowed(world: World) -> None:
-    """Both accounts may report, as `prestage subscribers allow` lets them."""
+def allow(world: World) -> None:
+    """Let both accounts report, as `prestage subscribers allow` does."""
     for account in (QUALITY, OTHERS):
         subscriber = Subscriber(principal=account, facts=("EnvironmentReady",), reports_as="acme.quality")
         world.stage.stack.bus_policy.allow(subscriber)
+
+
+@pytest.fixture(autouse=True)
+def _allowed(world: World) -> None:
+    allow(world)
 
 
 def settle(place: Place) -> None:

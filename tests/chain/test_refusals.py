@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.chain.bugs import PLANTED, planted
 from tests.chain.world import FOR_A_WHILE, MAIN_JOB, Place, World, assert_completed
 
-PLANTED = "    raise ValueError('a bug, and a value that is not to be logged: hunter2')\n"
 BUGS = {
     "Environments": ("environments/policy.py", "def is_trusted_with_secrets(", {"PreviewFailed": 1}),
     "Vault": ("sealing/bundles.py", "def _pack(", {"SecretsFailed": 1, "EnvironmentFailed": 1}),
@@ -76,15 +76,8 @@ def test_a_comment_that_github_refuses_is_said_so_and_the_preview_lives(place: P
 def bug(world: World, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A bug in a step's code, deployed, until it is mended."""
     path, line, _ = BUGS[request.param]
-    file = world.services / path
-    right = file.read_text()
-    start = right.index(line)
-    body = right.index(":\n", right.index(")", start)) + 2
-    file.write_text(right[:body] + PLANTED + right[body:])
-    world.stage.lambdas.redeploy(f"{request.param}Function")
-    yield file
-    file.write_text(right)
-    world.stage.lambdas.redeploy(f"{request.param}Function")
+    with planted(world, request.param, path, line) as file:
+        yield file
 
 
 @pytest.mark.parametrize(("bug", "reaction"), [(name, name) for name in BUGS], indirect=["bug"])

@@ -382,19 +382,6 @@ def the_key_is_used_for_what_it_is_for(template: Template) -> Problems:
             yield f"{name} is never rotated"
 
 
-def what_cannot_be_made_again_is_kept(template: Template) -> Problems:
-    tables = of(template, "DynamoDB::Table")
-    lasting = {name for name, table in tables.items() if "TimeToLiveSpecification" not in table}
-    for name in [*lasting, *of(template, "KMS::Key"), *of(template, "SecretsManager::Secret")]:
-        resource = template["Resources"][name]
-        if {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")} != {"Retain"}:
-            yield f"{name} goes with the stack"
-    for name in lasting:
-        recovery = tables[name].get("PointInTimeRecoverySpecification", {})
-        if not (recovery.get("PointInTimeRecoveryEnabled") and tables[name].get("DeletionProtectionEnabled")):
-            yield f"{name} can be lost"
-
-
 def capabilities_stay_out_of_access_logs(template: Template) -> Problems:
     for name, api in of(template, "Serverless::HttpApi").items():
         logged = api.get("AccessLogSettings", {}).get("Format", "")

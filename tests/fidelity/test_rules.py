@@ -11,6 +11,7 @@ import pytest
 from prestage.stage.event_pattern import compile_pattern
 from prestage.stage.template import load
 from prestage_contracts import CONTRACT, Event, Report
+from tests.fidelity.taken import settings
 from tests.fidelity.template_policy import of, reactions, referred, targets
 
 ROOT = Path(__file__).parents[2]
@@ -27,14 +28,6 @@ for name, (handler, settings) in json.load(sys.stdin).items():
 print(json.dumps(taken))
 """
 """Run apart, as each function has settings of its own, and what is built of them is kept."""
-
-
-def settings(function: Any) -> dict[str, str]:
-    """Every setting that the template gives the function; those that are not resolved have a value that will do."""
-    given = function["Environment"]["Variables"]
-    return {
-        name: value if isinstance(value, str) else "https://setting.test/{fly_app}" for name, value in given.items()
-    }
 
 
 @pytest.fixture(scope="module")

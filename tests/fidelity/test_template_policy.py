@@ -38,7 +38,6 @@ from tests.fidelity.template_policy import (
     steps_that_call_out_are_one_to_a_batch,
     the_bus_knows_who_owns_a_source,
     the_key_is_used_for_what_it_is_for,
-    what_cannot_be_made_again_is_kept,
 )
 
 TEMPLATE = load(Path(__file__).parents[2] / "template.yaml")
@@ -285,13 +284,6 @@ BREAKS: list[tuple[Check, str, Mutation]] = [
         property_of("Key", "KeyPolicy", "Statement", 0, "Principal", to={"AWS": arn("VaultRole")}),
     ),
     (the_key_is_used_for_what_it_is_for, "never rotated", property_of("Key", "EnableKeyRotation", to=False)),
-    (what_cannot_be_made_again_is_kept, "goes with the stack", setting("RecordsTable", "DeletionPolicy", to="Delete")),
-    (what_cannot_be_made_again_is_kept, "goes with the stack", setting("StackKey", "UpdateReplacePolicy", to=None)),
-    (
-        what_cannot_be_made_again_is_kept,
-        "can be lost",
-        property_of("SecretsTable", "DeletionProtectionEnabled", to=False),
-    ),
     (
         capabilities_stay_out_of_access_logs,
         "more of a request",

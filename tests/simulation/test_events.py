@@ -66,7 +66,7 @@ def on_the_stage(events: list[Event]) -> list[tuple[str, str | None, Any]]:
         account=ACCOUNT,
         region=REGION,
         deliver=came.append,
-        may_publish=lambda _key, _source: True,
+        may_publish=lambda _key, _source, _name: True,
         clock=lambda: NOW,
     )
     for rule in topology().rules:

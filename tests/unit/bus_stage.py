@@ -68,6 +68,6 @@ def build_bus(queues: Queues, clock: Clock) -> Bus:
         account="123456789012",
         region="us-east-1",
         deliver=queues.deliver,
-        may_publish=lambda key, source: not source.startswith("prestage.") or key == KEY,
+        may_publish=lambda key, source, _name: not source.startswith("prestage.") or key == KEY,
         clock=clock,
     )

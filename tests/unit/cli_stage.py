@@ -14,12 +14,13 @@ import pytest
 from prestage.cli import main
 from prestage.stack import Stack
 from prestage.stage import bus_http, contract
-from prestage.stage.aws import ACCOUNT, CREDENTIALS, REGION, LocalAws
+from prestage.stage.aws import ACCOUNT, REGION, LocalAws
 from prestage.stage.bus import Bus, Delivery
 from prestage.stage.dns import LocalZone
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
 from prestage.stage.serve import Server
+from prestage.stage.session import CREDENTIALS
 from prestage_contracts import EVENTS
 from prestage_contracts.envelope import Event
 from prestage_contracts.operators import DeployRequested
@@ -138,7 +139,7 @@ def _bus(name: str, deliver: Callable[[Delivery], None]) -> Bus:
         account=ACCOUNT,
         region=REGION,
         deliver=deliver,
-        may_publish=lambda _, source: source == DeployRequested.SOURCE or not source.startswith("prestage."),
+        may_publish=lambda _, source, _name: source == DeployRequested.SOURCE or not source.startswith("prestage."),
         violation=contract.violation,
     )
 

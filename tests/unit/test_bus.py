@@ -323,7 +323,12 @@ def test_a_target_may_publish_while_it_is_delivered_to(clock: Clock) -> None:
             thread.join(5)
 
     open_bus = Bus(
-        name="prestage", account="1", region="r", deliver=deliver, may_publish=lambda _key, _source: True, clock=clock
+        name="prestage",
+        account="1",
+        region="r",
+        deliver=deliver,
+        may_publish=lambda _key, _source, _name: True,
+        clock=clock,
     )
     open_bus.put_rule(rule("r", ANY))
     open_bus.put_events([entry("First")], KEY)

@@ -65,7 +65,7 @@ def served() -> Iterator[Served]:
         account="123456789012",
         region="us-east-1",
         deliver=sent.append,
-        may_publish=lambda key, source: not source.startswith("prestage.") or key == "stage-Ingress",
+        may_publish=lambda key, source, _name: not source.startswith("prestage.") or key == "stage-Ingress",
         clock=lambda: NOW,
     )
     bus.put_rule(RULE)

@@ -209,3 +209,11 @@ def test_every_reason_that_something_is_given_up_for_has_advice() -> None:
     given = {code for source in sources for code in re.findall(r'(?:BrokenError|_reason)\(\s*"(\w+)"', source)}
     assert given <= ADVICE.keys()
     assert len(given) > 10
+
+
+def test_a_report_is_redriven_as_a_fact_is(shell: Shell, letters: Letters) -> None:
+    letters.bury("Checks", message("CheckReported"), "internal_error", "An error in Prestage")
+    [[short, _, _, name, *_]] = shell.run("dead-letters", "list").rows
+    assert name == "CheckReported"
+    assert "redriven to checks" in shell.do("dead-letters", "redrive", short)
+    assert letters.bodies("ChecksQueue") == [message("CheckReported")]

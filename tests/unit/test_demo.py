@@ -19,6 +19,7 @@ from prestage.stage.demo_facts import show_fact
 from prestage.stage.demo_life import GREETING, MERGED, OPENED, PUSHED
 from prestage.stage.demo_story import DemoError, Story
 from prestage.stage.stage import Stage
+from tests.privileges import observed_stage
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE, EXAMPLES = ROOT / "template.yaml", ROOT / "events-schema"
@@ -46,7 +47,7 @@ def story(patience: timedelta = timedelta(minutes=1)) -> Story:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    with Stage(TEMPLATE) as found:
+    with observed_stage(TEMPLATE) as found:
         demo.start(found)
         yield found
 

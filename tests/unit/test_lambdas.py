@@ -176,13 +176,6 @@ def test_a_redeployed_function_runs_the_code_as_it_is_then(
     assert invoke() == {"mended": True}
 
 
-def test_a_function_is_known_by_its_credentials(lambdas: Lambdas, invoke: Callable[..., dict[str, Any]]) -> None:
-    found = lambdas.owner(invoke()["environment"]["AWS_ACCESS_KEY_ID"])
-    assert found is not None
-    assert found.publishes == ("prestage.step",)
-    assert lambdas.owner("stage") is None
-
-
 def test_functions_live_in_the_time_of_the_stage(invoke: Callable[..., dict[str, Any]], travel: TimeTravel) -> None:
     def difference() -> timedelta:
         return datetime.fromisoformat(invoke()["now"]) - datetime.now(UTC)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from prestage.certificate_files import read_certificate
 from prestage.stage.stage import Stage
 from tests.chain.world import FOR_A_WHILE, Place, World
+from tests.privileges import observed_stage
 from tests.unit.fly_certificate import issue
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ DOMAIN = "previews.example.com"
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     logged: list[tuple[str, str]] = []
-    with Stage(
+    with observed_stage(
         ROOT / "template.yaml", domain="example.com", log=lambda function, line: logged.append((function, line))
     ) as stage:
         yield World(stage, ROOT / "services", logged)
@@ -86,3 +87,11 @@ def test_a_preview_that_is_reopened_while_its_name_goes_has_it_again(place: Plac
     assert (environment.status, environment.generation) == ("ready", 3)
     assert names(stage) == {environment.own_host: f"{environment.fly_app}.fly.localhost"}
     assert place.shown(number)["commit"] == environment.sha
+
+
+def test_what_is_no_fact_is_a_dead_letter(world: World) -> None:
+    queue = world.stage.deployment.outputs["DnsQueueUrl"]
+    world.stage.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="{")
+    world.stage.settle()
+    [dead] = world.messages("DnsDeadLetterQueueUrl")
+    assert dead["MessageAttributes"]["ReasonCode"]["StringValue"] == "malformed"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from prestage.contract_files import ROOT
-from prestage.stage.stage import Stage
 from prestage.stage.subscriber import CHECK, EXAMPLE, deploy_subscriber
 from prestage.tail import Wanted
 from prestage_contracts import CheckReported, EnvironmentReady, parse
 from tests.chain.world import MAIN_JOB, Place, World
+from tests.privileges import observed_stage
 
 VISIT = "    state, answered = _visit("
 SUBSCRIBER = "Smoke"
@@ -39,7 +39,7 @@ def outputs(code: Path) -> dict[str, str]:
 def shared(code: Path, outputs: dict[str, str]) -> Iterator[World]:
     """A world of its own: a subscriber's reports would be found by the tests of the others."""
     logged: list[tuple[str, str]] = []
-    with Stage(ROOT / "template.yaml", log=lambda function, line: logged.append((function, line))) as stage:
+    with observed_stage(ROOT / "template.yaml", log=lambda function, line: logged.append((function, line))) as stage:
         outputs.update(deploy_subscriber(stage, code).outputs)
         yield World(stage, ROOT / "services", logged)
 
