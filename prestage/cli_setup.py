@@ -75,9 +75,7 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
     _first_app(
         found, stack, {"name": app, "repository": repository, "owner": owner, "image": image, "start": start}, build
     )
-    typer.echo(
-        f"open a pull request: its preview is announced there. `prestage doctor` looks at all of it ({web_url(url)})"
-    )
+    typer.echo("open a pull request: its preview is announced there. `prestage doctor` looks at all of this")
 
 
 def _changing(found: Stack, credentials: Sequence[Credential]) -> AbstractContextManager[Any]:
