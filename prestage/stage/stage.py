@@ -70,6 +70,7 @@ class Stage(Closing):
         template: the SAM template to deploy; `services/` is beside it.
         parameters: of the template, where they are not to have the stage's values.
         warm_imports: whether functions' processes begin with others' packages imported; not where that is measured.
+        set_up: whether there is an App, and a token of Fly.io; where not, `prestage setup` is yet to see to that.
         webhook_secret: what GitHub signs with, where it has to be known before; a fresh one otherwise.
         domain: a zone's name, below which apps can have host names of their own; None for no zone.
         log: is given each line that a function logs, with its logical id.
@@ -82,12 +83,15 @@ class Stage(Closing):
         parameters: Mapping[str, str] | None = None,
         domain: str | None = None,
         warm_imports: bool = True,
+        set_up: bool = True,
         webhook_secret: str | None = None,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         with ExitStack() as parts:
             self._parts = parts
             self._domain = domain
+            self._set_up = set_up
+            self._organization = (parameters or {}).get("FlyOrganization", ORGANIZATION)
             self._packages = PACKAGES if warm_imports else ()
             self._log = log
             self.webhook_secret = webhook_secret or secrets.token_hex(20)
@@ -111,7 +115,7 @@ class Stage(Closing):
             {**self._parameters(), **parameters},
             stack_name=STACK_NAME,
             api_url=self.gateway.url,
-            secrets=self.secrets,
+            secrets=self.secrets if self._set_up else None,
         )
         self._run_functions(template.resolve().parent / "services")
         routes.application = gateway.application(self.deployment.routes, self.lambdas.invoke)
@@ -128,9 +132,9 @@ class Stage(Closing):
         self.github = GitHubStandIn(
             app_id=_APP_ID,
             slug=APP_SLUG,
-            public_key_pem=public_key.decode(),
-            webhook_secret=self.webhook_secret,
-            webhook_url=f"{self.gateway.url}/webhooks/github",
+            public_key_pem=public_key.decode() if self._set_up else "",
+            webhook_secret=self.webhook_secret if self._set_up else "",
+            webhook_url=f"{self.gateway.url}/webhooks/github" if self._set_up else "",
         )
         served = DispatcherMiddleware(self.github.application(), {caddy.RELEASES: caddy.application(caddy.stand_in())})
         self.github_server = self._parts.enter_context(Server(served))
@@ -140,7 +144,7 @@ class Stage(Closing):
         self.fly = self._parts.enter_context(
             FlyStandIn(
                 token=self.fly_token,
-                organization=ORGANIZATION,
+                organization=self._organization,
                 root=self.folder / "fly",
                 path_prefix=[str(Path(sys.executable).parent)],
                 resolve=self.zone.resolve if self.zone else lambda _: None,
@@ -154,7 +158,7 @@ class Stage(Closing):
             "Architecture": "arm64" if os.uname().machine in {"arm64", "aarch64"} else "x86_64",
             "GitHubApiUrl": self.github_server.url,
             "FlyApiUrl": f"{self.fly_server.url}/v1",
-            "FlyOrganization": ORGANIZATION,
+            "FlyOrganization": self._organization,
             "HostedZoneId": self.zone.id if self.zone else "",
             "PreviewAddress": f"http://{{fly_app}}.fly.localhost:{self.fly_edge.port}",
             "LogAddress": f"{self.fly_edge.url}/logs/{{fly_app}}",
