@@ -35,6 +35,7 @@ READ_ONLY = {
     "dead-letters list",
     "dead-letters show",
     "demo",  # a stage of its own
+    "doctor",
     "environments list",
     "environments show",
     "environments trace",
@@ -46,6 +47,14 @@ READ_ONLY = {
     "users show",
 }
 """What changes nothing. Whoever adds a command says here that it doesn't, or below what it states."""
+
+ELSEWHERE = {
+    "rotate fly-token": "test_rotation.py",
+    "rotate github-key": "test_rotation.py",
+    "rotate webhook-secret": "test_rotation.py",
+    "setup": "test_first_run.py",
+}
+"""What changes something on GitHub or Fly.io too, and where it is seen to state that."""
 
 
 @dataclass(frozen=True)

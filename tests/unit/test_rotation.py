@@ -6,16 +6,21 @@ from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
+import boto3
 import pytest
 from pydantic import SecretStr
 
 from fly_io.client import Fly
 from fly_io.client import build_http as fly_http
 from github_app.client import GitHub, build_http
+from prestage import cli_rotate
+from prestage.cli import main
 from prestage.credentials import CredentialError, Credentials
 from prestage.github_administration import Administration
 from prestage.rotation import REREAD, RotationError, WebhookRotation, check_fly_token, fingerprint, rotate_key
+from prestage.stage.aws import REGION
 from prestage.stage.sample import SampleRepository
+from prestage.stage.session import CREDENTIALS
 from prestage.stage.stage import Stage
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -224,3 +229,60 @@ def test_a_token_that_will_not_do_is_told_why(rotating: Rotating) -> None:
             rotating.check(token)
         assert token not in str(refused.value)
     assert json.dumps([one.name for one in rotating.stage.fly.apps()]) == "[]"
+
+
+# ---- The commands
+
+
+@pytest.fixture
+def typed(rotating: Rotating, monkeypatch: pytest.MonkeyPatch) -> Rotating:
+    """Where commands lead to the stage, and waiting takes no time."""
+    stage = rotating.stage
+    endpoints = {"AWS_ENDPOINT_URL": stage.aws.endpoint, "AWS_ENDPOINT_URL_EVENTBRIDGE": stage.bus_server.url}
+    for name, value in {**CREDENTIALS, **endpoints, "AWS_DEFAULT_REGION": REGION}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(cli_rotate, "wait", rotating.wait)
+    return rotating
+
+
+def changed(stage: Stage, before: int) -> list[tuple[str, bool]]:
+    """The credentials that are said to be changed since, and whether that is confirmed."""
+    events = [one for one in stage.bus.events[before:] if one["detail-type"] == "CredentialChanged"]
+    return [(one["detail"]["data"]["credential"], one["detail"]["data"]["confirmed"]) for one in events]
+
+
+def test_the_commands_state_what_they_change(
+    typed: Rotating, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage, before = typed.stage, len(typed.stage.bus.events)
+    pem, token = stage.github.app.add_key(), stage.fly.tokens.add("stage")
+    (tmp_path / "key.pem").write_text(pem)
+    (tmp_path / "token").write_text(f"FlyV1 {token}\n")
+    assert main(["rotate", "webhook-secret"]) == 0
+    assert main(["rotate", "github-key", "--file", str(tmp_path / "key.pem")]) == 0
+    assert main(["rotate", "fly-token", "--file", str(tmp_path / "token")]) == 0
+    assert set(typed.sent) == {HTTPStatus.ACCEPTED}
+    assert changed(stage, before) == [("webhook_secret", True), ("github_key", True), ("fly_token", True)]
+    said = "".join(capsys.readouterr())
+    new = stage.github.app.webhook_secret
+    assert not [one for one in (pem.splitlines()[1], token, new) if one in said + json.dumps(stage.bus.events[before:])]
+
+
+def test_a_refused_credential_states_nothing(
+    typed: Rotating, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(typed.stage.bus.events)
+    (tmp_path / "wrong").write_text("planted-wrong")
+    assert main(["rotate", "github-key", "--file", str(tmp_path / "wrong")]) == 1
+    assert main(["rotate", "fly-token", "--file", str(tmp_path / "wrong")]) == 1
+    assert changed(typed.stage, before) == []
+    said = capsys.readouterr().err
+    assert ("planted-wrong" in said, said.count("error: ")) == (False, 2)
+
+
+def test_a_rotation_that_github_did_not_answer_is_stated_as_not_confirmed(typed: Rotating) -> None:
+    before = len(typed.stage.bus.events)
+    typed.stage.github.fail(match="PATCH /app/hook/config")
+    assert main(["rotate", "webhook-secret"]) == 1
+    assert changed(typed.stage, before) == [("webhook_secret", False)]

@@ -1,0 +1,242 @@
+"""The steps of `prestage setup` about GitHub: what is asked, what goes wrong, and what is there already."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+from pydantic import SecretStr
+
+from choreography.clock import utc_now
+from github_app.client import build_http
+from prestage.credentials import Credential, CredentialError, Credentials
+from prestage.github_administration import Administration, web_url
+from prestage.manifest import Handshake
+from prestage.rotation import RotationError
+from prestage.setup import Dialogue, GitHubSetup
+from prestage.stage.github import GitHubStandIn
+from prestage.stage.sample import SampleRepository
+from prestage.stage.serve import Server
+
+REPOSITORY = "octo-org/shop"
+WEBHOOKS = "https://api.example.com/webhooks/github"
+OUTPUTS = {"WebhookSecretArn": "webhook", "GitHubAppSecretArn": "app", "FlySecretArn": "fly"}
+
+
+class KeptSecrets:
+    """Secrets Manager, which refuses as many values as it is told to."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.refusals = 0
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's name
+        if SecretId not in self.values:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue")
+        return {"SecretString": self.values[SecretId]}
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803  # boto3's names
+        if self.refusals:
+            self.refusals -= 1
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutSecretValue")
+        self.values[SecretId] = SecretString
+
+
+class SettingUp:
+    """A GitHub without the App, and somebody who confirms whatever is asked, unless told not to."""
+
+    def __init__(self, github: GitHubStandIn, url: str, http: httpx.Client) -> None:
+        self.github, self.url = github, url
+        self.kept = KeptSecrets()
+        self.credentials = Credentials(self.kept, OUTPUTS)
+        self.told: list[str] = []
+        self.answers: list[bool] = []
+        self.changed: list[Sequence[Credential]] = []
+        self.waits = 0
+        administration = Administration(http, url, clock=utc_now)
+        dialogue = Dialogue(self.told.append, self._go_on, self.open, self._wait)
+        self.setup = GitHubSetup(self.credentials, administration, url, WEBHOOKS, self._changing, dialogue, utc_now)
+
+    def register(self) -> None:
+        self.setup.register("octo-org", "Prestage Octo", 0)
+
+    def open(self, page: str) -> None:
+        """Press the buttons, where it is the page that leads to GitHub's."""
+        if "/installations/new" in page:
+            return
+        form = httpx.get(page, trust_env=False).text
+        target, manifest = (_unescaped(re.search(rf'{name}="([^"]*)"', form)) for name in ("action", "value"))
+        proposed = httpx.post(target, data={"manifest": manifest}, trust_env=False).text
+        action = _unescaped(re.search(r'action="([^"]*)"', proposed))
+        confirmed = {"manifest": manifest, "name": "Prestage Octo"}
+        back = httpx.post(f"{self.url}{action}", data=confirmed, trust_env=False)
+        assert httpx.get(back.headers["Location"], trust_env=False).status_code == 200
+
+    def _go_on(self, _question: str) -> bool:
+        return self.answers.pop(0) if self.answers else True
+
+    def _wait(self, _duration: timedelta) -> None:
+        self.waits += 1
+        self.github.install()
+
+    def _changing(self, credentials: Sequence[Credential]) -> Any:
+        self.changed.append(credentials)
+        return nullcontext()
+
+
+def _unescaped(found: re.Match[str] | None) -> str:
+    assert found is not None
+    return found[1].replace("&#34;", '"').replace("&amp;", "&")
+
+
+@pytest.fixture
+def setting_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettingUp]:
+    github = GitHubStandIn(app_id="4711", slug="none-yet", public_key_pem="", webhook_secret="", webhook_url="")
+    sample = SampleRepository.create(tmp_path_factory.mktemp("setup") / "shop")
+    github.add_repository(REPOSITORY, sample.path, installed=False)
+    with Server(github.application()) as server, build_http() as http:
+        yield SettingUp(github, server.url, http)
+
+
+def test_a_registered_app_is_kept_whole(setting_up: SettingUp) -> None:
+    setting_up.register()
+    app = setting_up.github.app
+    assert (app.slug, app.webhook_url, app.name) == ("prestage-octo", WEBHOOKS, "Prestage Octo")
+    assert setting_up.credentials.app_identity() == ("4711", "prestage-octo")
+    assert [one.get_secret_value() for one in setting_up.credentials.webhook_secrets()] == [app.webhook_secret]
+    assert setting_up.changed == [["github_key", "webhook_secret"]]
+    said = " ".join(setting_up.told)
+    assert not [one for one in (app.webhook_secret, "BEGIN RSA") if one in said]
+
+
+def test_one_that_is_there_is_left(setting_up: SettingUp) -> None:
+    setting_up.register()
+    before = dict(setting_up.kept.values)
+    setting_up.register()
+    assert setting_up.kept.values == before
+    assert "done already" in setting_up.told[-1]
+
+
+def test_one_whose_key_github_does_not_take_is_told(setting_up: SettingUp) -> None:
+    setting_up.register()
+    setting_up.github.app.add_key()
+    setting_up.github.app.delete_key(0)
+    with pytest.raises(CredentialError, match="GitHub does not take this key"):
+        setting_up.register()
+
+
+def test_whoever_does_not_want_it_leaves_all_as_it_was(setting_up: SettingUp) -> None:
+    setting_up.answers = [False]
+    with pytest.raises(CredentialError, match="goes on"):
+        setting_up.register()
+    assert (setting_up.kept.values, setting_up.github.requests, setting_up.changed) == ({}, [], [])
+
+
+def test_what_aws_does_not_keep_at_first_is_not_lost(setting_up: SettingUp) -> None:
+    setting_up.kept.refusals = 2
+    setting_up.register()
+    assert setting_up.credentials.app() is not None
+    assert sum("AWS did not keep" in words for words in setting_up.told) == 2
+
+
+def test_whoever_gives_up_is_told_how_to_go_on(setting_up: SettingUp) -> None:
+    setting_up.kept.refusals, setting_up.answers = 1, [True, False]
+    with pytest.raises(CredentialError, match=r"prestage-octo is registered .* generate another"):
+        setting_up.register()
+
+
+@pytest.mark.parametrize(("status", "words"), [(503, "Delete it in its settings"), (404, "begin again")])
+def test_a_code_that_is_not_converted_leaves_nothing(setting_up: SettingUp, status: int, words: str) -> None:
+    setting_up.github.fail(status=status, match="conversions")
+    with pytest.raises(CredentialError, match=words):
+        setting_up.register()
+    assert setting_up.kept.values == {}
+
+
+def test_webhooks_that_go_elsewhere_are_sent_here(setting_up: SettingUp) -> None:
+    setting_up.register()
+    app = setting_up.github.app
+    secret = app.webhook_secret
+    app.webhook_url, app.content_type = "https://elsewhere.example.com", "form"
+    setting_up.setup.point()
+    assert (app.webhook_url, app.content_type, app.webhook_secret) == (WEBHOOKS, "json", secret)
+    setting_up.setup.point()
+    assert "done already" in setting_up.told[-1]
+
+
+def test_webhooks_without_a_secret_get_one(setting_up: SettingUp) -> None:
+    setting_up.register()
+    setting_up.kept.values.pop("webhook")
+    setting_up.github.app.webhook_secret = ""
+    setting_up.setup.point()
+    assert setting_up.kept.values["webhook"] == setting_up.github.app.webhook_secret != ""
+
+
+def test_it_waits_until_the_app_is_installed(setting_up: SettingUp) -> None:
+    setting_up.register()
+    setting_up.setup.install()
+    assert (setting_up.waits, setting_up.told[-1]) == (1, "   it is installed for octo-org")
+    setting_up.setup.install()
+    assert (setting_up.waits, setting_up.told[-1]) == (1, "   done already: for octo-org")
+
+
+def test_github_does_not_answer_and_nothing_is_changed(setting_up: SettingUp) -> None:
+    setting_up.register()
+    setting_up.github.fail(times=3)
+    for step in (setting_up.register, setting_up.setup.point, setting_up.setup.install):
+        with pytest.raises(RotationError, match="GitHub answered 503"):
+            step()
+
+
+# ---- The page
+
+
+@contextmanager
+def handshake() -> Iterator[Handshake]:
+    with Handshake("https://github.example.com", "a/b", name="x", webhook_url=WEBHOOKS) as made:
+        yield made
+
+
+def test_a_code_that_nobody_asked_for_is_not_taken() -> None:
+    with handshake() as made:
+        for query in ("", "?code=planted", "?code=planted&state=guessed", "?state=guessed"):
+            assert httpx.get(f"{made.url}/registered{query}", trust_env=False).status_code == 400
+        assert httpx.get(f"{made.url}/elsewhere", trust_env=False).status_code == 404
+        assert made.code(0) is None
+
+
+def test_the_page_leads_to_the_organisations_settings_with_what_the_app_needs() -> None:
+    with handshake() as made:
+        page = httpx.get(made.url, trust_env=False)
+        target = urlsplit(_unescaped(re.search(r'action="([^"]*)"', page.text)))
+        manifest = json.loads(_unescaped(re.search(r'value="([^"]*)"', page.text)))
+        assert target.path == "/organizations/a%2Fb/settings/apps/new"
+        assert len(parse_qs(target.query)["state"][0]) >= 32
+        assert manifest["hook_attributes"] == {"url": WEBHOOKS, "active": True}
+        assert (manifest["redirect_url"], manifest["public"]) == (f"{made.url}/registered", False)
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("api", "web"),
+    [
+        ("https://api.github.com", "https://github.com"),
+        ("https://ghe.example.com/api/v3", "https://ghe.example.com"),
+        ("https://api.octo.ghe.com", "https://octo.ghe.com"),
+        ("http://127.0.0.1:4011", "http://127.0.0.1:4011"),
+    ],
+)
+def test_where_people_see_the_github_of_an_api(api: str, web: str) -> None:
+    assert web_url(api) == web
+
+
+def test_a_token_is_kept_as_it_is() -> None:
+    kept = KeptSecrets()
+    Credentials(kept, OUTPUTS).put_fly_token(SecretStr("FlyV1 fm2_planted"))
+    assert kept.values == {"fly": "FlyV1 fm2_planted"}
