@@ -1,5 +1,6 @@
 """The first run, as docs/first-run.md has it: its commands are typed on a stage where nothing is set up."""
 
+import io
 import os
 import re
 import shlex
@@ -9,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import boto3
 import pytest
 
+from prestage.cli import main
 from prestage.github_administration import EVENTS, PERMISSIONS
 from prestage.stage.aws import REGION
 from prestage.stage.sample import SampleRepository
 from prestage.stage.session import CREDENTIALS
 from prestage.stage.stage import Stage
-from tests.unit.documented import ROOT, commands, section
+from tests.unit.documented import ROOT, commands, section, typed_words
 
 PAGE = (ROOT / "docs" / "first-run.md").read_text()
 REPOSITORY = "octo-org/shop"
@@ -69,6 +72,12 @@ class FirstRun:
             "NO_PROXY": "127.0.0.1",
             "PATH": path,
         }
+
+    def lead_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have commands of this process go to the stage, too."""
+        for name, value in self._environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
     @staticmethod
     def _program(path: Path, text: str) -> None:
@@ -164,3 +173,37 @@ def test_run_again_it_finds_all_done_and_changes_nothing(first_run: FirstRun) ->
     assert first_run.said[setup.replace("--fly-token fly-token", "")].count("done already") == 5
     assert stage.github.count("PATCH|conversions") == asked
     assert len(stage.stack.apps.list_all()) == 1
+
+
+# ---- What README has besides
+
+NOT_HERE = {
+    "prestage setup --github-organization my-org": "the page of the first run has more of it",
+    "prestage rotate webhook-secret": "takes five minutes (tests/unit/test_rotation.py)",
+    "prestage rotate github-key --file new-key.pem": "tests/unit/test_rotation.py",
+    "prestage rotate fly-token --file fly-token": "tests/unit/test_rotation.py",
+    "prestage environments password storefront#1": "this app asks for none (tests/unit/test_cli_password.py)",
+    "prestage environments trace 72d3162e-cc78-…": "no such delivery (tests/unit/test_cli_story.py)",
+    "prestage events tail --app storefront": "goes on until Ctrl-C (tests/unit/test_cli_events_tail.py)",
+    "prestage events replay --from 2026-11-24 --subscriber qa-team": "no such rule (tests/unit/test_cli_events.py)",
+    "prestage dead-letters show 5f2c81d0": "no such letter (tests/unit/test_cli_dead_letters.py)",
+    "prestage dead-letters redrive 5f2c81d0": "no such letter (tests/unit/test_cli_dead_letters.py)",
+    "prestage dead-letters discard 5f2c81d0": "no such letter (tests/unit/test_cli_dead_letters.py)",
+}
+"""Commands of README.md that can't be typed on the stage of the first run, and what sees to them."""
+
+
+def test_the_commands_of_the_readme_do_what_they_say(
+    first_run: FirstRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = SampleRepository.create(first_run.stage.folder / "my-org" / "site")
+    first_run.stage.github.add_repository("my-org/site", sample.path)
+    found = [one for one in commands((ROOT / "README.md").read_text()) if one.startswith("prestage ")]
+    typed = {one: typed_words(one, "prestage") or [] for one in found}
+    assert NOT_HERE.keys() <= typed.keys()
+    first_run.lead_there(monkeypatch)
+    for command, words in typed.items():
+        if command not in NOT_HERE:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"planted"), encoding="utf-8"))
+            assert main(words) == 0, (command, capsys.readouterr().err)
+            first_run.stage.settle()
