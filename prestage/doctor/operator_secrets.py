@@ -54,7 +54,9 @@ class OperatorSecrets:
 
     def github_app(self) -> Iterator[Finding]:
         """The GitHub App's id, slug and key."""
-        yield from self._check("GitHubAppSecretArn", "the secret with the GitHub App", "github-app.json", _wrong_app)
+        yield from self._check(
+            "GitHubAppSecretArn", "the secret with the GitHub App", "github-app.json", self._wrong_app
+        )
 
     def fly_token(self) -> Iterator[Finding]:
         """Fly.io's token."""
@@ -64,17 +66,28 @@ class OperatorSecrets:
         """The stack's own key, which CloudFormation generated."""
         yield from self._check("StackKeyArn", "the stack's key", "stack-key", _wrong_key)
 
-    @cached_property
+    @property
     def credentials(self) -> AppCredentials:
         """Who the GitHub App is.
 
         Raises:
             CannotLookError: the secret is not as it has to be, which `github_app` tells.
         """
-        kept = self._read("GitHubAppSecretArn")
-        if kept.wrong or _wrong_app(kept.value):
-            raise CannotLookError("the secret with the GitHub App is not as it has to be")
-        return AppCredentials.parse(kept.value.get_secret_value())
+        try:
+            return self._parsed
+        except InvalidCredentialsError:
+            raise CannotLookError("the secret with the GitHub App is not as it has to be") from None
+
+    @cached_property
+    def _parsed(self) -> AppCredentials:
+        return AppCredentials.parse(self._read("GitHubAppSecretArn").value.get_secret_value())
+
+    def _wrong_app(self, _: SecretStr) -> str | None:
+        try:
+            self._parsed  # noqa: B018  # it is parsed once
+        except InvalidCredentialsError as error:
+            return str(error)
+        return None
 
     def token(self) -> SecretStr:
         """Fly.io's token.
@@ -119,14 +132,6 @@ def _lines(value: SecretStr) -> list[str]:
 def _wrong_webhook_secret(value: SecretStr) -> str | None:
     count = len(_lines(value))
     return f"it has {count} lines, of {_MOST_VALUES} at most" if count > _MOST_VALUES else None
-
-
-def _wrong_app(value: SecretStr) -> str | None:
-    try:
-        AppCredentials.parse(value.get_secret_value())
-    except InvalidCredentialsError as error:
-        return str(error)
-    return None
 
 
 def _wrong_token(value: SecretStr) -> str | None:

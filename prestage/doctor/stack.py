@@ -32,14 +32,14 @@ def resources(deployed: Deployed) -> Iterator[Finding]:
 
 def key(deployed: Deployed) -> Iterator[Finding]:
     """Whether apps' secrets can be read, and go on to be."""
-    kms, arn = deployed.client("kms"), deployed.outputs["KeyArn"]
-    state = kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
+    kms, key_id = deployed.client("kms"), deployed.outputs["KeyArn"].rpartition("/")[2]
+    state = kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
     if state == "PendingDeletion":
-        yield finding("key-deleted", key=arn)
+        yield finding("key-deleted", key=key_id)
     elif state != "Enabled":
-        yield finding("key-disabled", state=state, key=arn)
-    elif not kms.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"]:
-        yield finding("key-not-rotated", key=arn)
+        yield finding("key-disabled", state=state, key=key_id)
+    elif not kms.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"]:
+        yield finding("key-not-rotated", key=key_id)
 
 
 def tables(deployed: Deployed) -> Iterator[Finding]:
