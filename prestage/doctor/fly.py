@@ -18,6 +18,9 @@ def token(fly: Fly, organization: str, stack: str) -> Iterator[Finding]:
     about = {"organization": organization, "stack": stack}
     try:
         found = fly.organizations()
+    except ValueError:  # it is none; the client's text does not quote it, and says no more
+        yield finding("fly-token-refused", **about)
+        return
     except FlyRefused as error:
         if error.status != HTTPStatus.UNAUTHORIZED:
             raise

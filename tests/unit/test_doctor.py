@@ -17,7 +17,7 @@ from prestage_contracts.snapshot import Repository
 from tests.unit.cli_stage import OWNER, SHOP, Deployed, shell_at
 from tests.unit.doctor_faults import INSIDE
 from tests.unit.doctor_faults_outside import OUTSIDE
-from tests.unit.doctor_patient import OTHER_SECRET, WEBHOOK_SECRET, Door, Patient, patient_stack
+from tests.unit.doctor_patient import FLY_TOKEN, OTHER_SECRET, WEBHOOK_SECRET, Door, Patient, patient_stack
 from tests.unit.doctor_plants import certificate
 from tests.unit.record_examples import app
 
@@ -150,6 +150,11 @@ def test_three_values_of_the_webhook_secret_are_not_told(patient: Patient) -> No
     with patient.secret("WebhookSecretArn", values, WEBHOOK_SECRET):
         [found] = patient.diagnose().findings
     assert (found["kind"], "3 lines" in found["what"]) == ("secret-malformed", True)
+
+
+def test_a_token_that_is_nothing_but_its_scheme_is_told_as_refused(patient: Patient) -> None:
+    with patient.secret("FlySecretArn", "FlyV1 FlyV1", FLY_TOKEN):
+        assert [one["kind"] for one in patient.diagnose().findings] == ["fly-token-refused"]
 
 
 def test_a_stack_that_is_being_deployed_is_a_note(patient: Patient) -> None:
