@@ -1,5 +1,6 @@
 """`prestage doctor`: each fault that is planted is found, with what to do; on a stack that is well nothing is."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.unit.doctor_faults_outside import OUTSIDE
 from tests.unit.doctor_patient import FLY_TOKEN, OTHER_SECRET, WEBHOOK_SECRET, Door, Patient, patient_stack
 from tests.unit.doctor_plants import certificate
 from tests.unit.record_examples import app
+from tests.unit.test_cli_changes import commands
 
 DOCS = Path(__file__).parents[2] / "docs" / "doctor.md"
 CHECKS = 25
@@ -194,6 +196,13 @@ def test_neither_moto_nor_sam_is_loaded_for_it() -> None:
     path = {"PYTHONPATH": f"{root}:{root / 'services'}"}
     ran = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_every_command_of_prestage_that_is_advised_is_one() -> None:
+    known = {*commands()}
+    advised = {found for told in KINDS.values() for found in re.findall(r"prestage ([a-z]\S* [a-z]\S*)", told.do)}
+    assert advised
+    assert advised <= known
 
 
 def test_the_page_has_a_line_for_each_kind_of_finding() -> None:
