@@ -221,12 +221,13 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def _sorted(statements: Sequence[Mapping[str, Any]]) -> list[str]:
     """In an order of their own, for comparing; EventBridge gives a list of one without its brackets."""
-    return sorted(json.dumps(_without_lists_of_one(statement), sort_keys=True) for statement in statements)
+    return sorted(json.dumps(without_lists_of_one(statement), sort_keys=True) for statement in statements)
 
 
-def _without_lists_of_one(value: Any) -> Any:
+def without_lists_of_one(value: Any) -> Any:
+    """A policy's part as EventBridge may write it: a list of one without its brackets."""
     if isinstance(value, Mapping):
-        return {key: _without_lists_of_one(one) for key, one in value.items()}
+        return {key: without_lists_of_one(one) for key, one in value.items()}
     if isinstance(value, list):
-        return _without_lists_of_one(value[0]) if len(value) == 1 else value
+        return without_lists_of_one(value[0]) if len(value) == 1 else value
     return value

@@ -16,6 +16,7 @@ from prestage import (
     cli_certificates,
     cli_checks,
     cli_dead_letters,
+    cli_doctor,
     cli_environments,
     cli_events,
     cli_rotate,
@@ -117,6 +118,7 @@ app.add_typer(cli_values.config, name="config")
 app.add_typer(cli_values.secrets, name="secrets")
 app.command("setup")(cli_setup.setup)
 app.command()(cli_audit.audit)
+app.command()(cli_doctor.doctor)
 
 
 @app.command()

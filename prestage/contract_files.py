@@ -14,11 +14,11 @@ from prestage import sample_events
 from prestage.contract_asyncapi import document
 from prestage.contract_docs import card, flow_of, page
 from prestage.contract_examples import delivered, examples
-from prestage.contract_schema import published, published_at
+from prestage.contract_schema import published, published_at, registered_as
 from prestage.contract_typescript import declarations
 from prestage.life_diagram import filled
 from prestage.stage.template import load
-from prestage_contracts import CONTRACT, FORMER, Report
+from prestage_contracts import CONTRACT, FORMER
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,7 +167,7 @@ def _registered(name: str) -> dict[str, Any]:
         "Type": "AWS::EventSchemas::Schema",
         "Properties": {
             "RegistryName": {"Fn::GetAtt": ["Registry", "RegistryName"]},
-            "SchemaName": name if issubclass(event, Report) else f"{event.SOURCE}@{name}",
+            "SchemaName": registered_as(event),
             "Type": "JSONSchemaDraft4",
             "Content": content,
         },

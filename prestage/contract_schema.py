@@ -53,6 +53,11 @@ def published_at(event: type[Event]) -> PurePosixPath:
     return PurePosixPath("events-schema", event.name(), f"v{event.major()}.json")
 
 
+def registered_as(event: type[Event]) -> str:
+    """The schema's name in an EventBridge registry."""
+    return event.name() if issubclass(event, Report) else f"{event.SOURCE}@{event.name()}"
+
+
 def published(event: type[Event]) -> Schema:
     """The schema of `event` as a rule delivers it.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from botocore.config import Config
@@ -19,12 +19,18 @@ from moto.sqs.models import sqs_backends
 from prestage.stage.aws_calls import ByService, Call, Recorded
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import Deployment, Reader, Resource
+from prestage.stage.lambda_settings import LambdaSettings
 from prestage.stage.resources import Physical, maker
 from prestage.stage.roles import Guarded
+from prestage.stage.sam import translate
+from prestage.stage.schema_registry import SchemaRegistry
 from prestage.stage.serve import Server
 from prestage.stage.session import local_session
 from prestage.stage.stacks import Stacks
-from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values, translate
+from prestage.stage.template import Intrinsics, Template, TemplateError, load, parameter_values
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
 REGION = "us-east-1"
@@ -47,7 +53,14 @@ class LocalAws(Closing):
         # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
         self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
         self._stacks = Stacks(lambda name: _arn(region, "cloudformation", f"stack/{name}/stage"))
-        services = ByService(_Dispatcher(), {"cloudformation": self._stacks})
+        self.functions = LambdaSettings()
+        self.schemas = SchemaRegistry()
+        own: dict[str, WSGIApplication] = {
+            "cloudformation": self._stacks,
+            "lambda": self.functions,
+            "schemas": self.schemas,
+        }
+        services = ByService(_Dispatcher(), own)
         self._guarded = Guarded(services, lambda service, rest: _arn(region, service, rest))
         self._recorded = Recorded(self._guarded)
         self.server = Server(self._recorded)
@@ -107,7 +120,9 @@ class LocalAws(Closing):
         folder = template_path.parent
         stack = _Stack(self, translated, values, folder=folder, name=stack_name, api_url=api_url, secrets=secrets or {})
         deployment = stack.deploy()
-        self._stacks.add(stack_name, deployment.outputs)
+        self._stacks.add(stack_name, deployment.outputs, values, stack.made)
+        self.functions.add(deployment.functions)
+        self.schemas.add(stack.within)
         keys = {function.logical_id: function.access_key_id for function in deployment.functions}
         self._guarded.roles |= {keys[name]: role for name, role in deployment.roles.items()}
         return deployment
@@ -148,7 +163,8 @@ class _Stack:
     ) -> None:
         self._aws = aws
         self._folder = folder
-        self._within: list[Resource] = []
+        self.made: list[Resource] = []
+        self.within: list[Resource] = []
         self.client = aws.client
         self.name = name
         self.region = aws.region
@@ -163,7 +179,7 @@ class _Stack:
 
     def deploy(self) -> Deployment:
         """Make everything; nothing, if there is a resource of a type that is not known."""
-        resources = self.resources()
+        resources = self.made = self.resources()
         reader = Reader(resources)
         return Deployment(
             stack_name=self.name,
@@ -175,7 +191,8 @@ class _Stack:
             schedules=reader.schedules(),
             archives=reader.archives(),
             roles=reader.roles(),
-            alarms=Reader([*resources, *self._within]).alarms(),
+            alarms=Reader([*resources, *self.within]).alarms(),
+            statements=reader.statements(),
             outputs=self.outputs(),
         )
 
@@ -209,7 +226,7 @@ class _Stack:
         nested = _Stack(
             self._aws, template, values, folder=path.parent, name=name, api_url=self.api_url, secrets=self.secrets
         )
-        self._within += nested.resources()
+        self.within += nested.resources()
         return nested.outputs()
 
     def _resource(self, logical_id: str) -> Resource:

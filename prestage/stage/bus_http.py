@@ -19,6 +19,7 @@ from prestage.stage.bus import Bus
 from prestage.stage.bus_entries import RefusedError
 from prestage.stage.bus_rules import Asked, RuleOperations
 from prestage.stage.event_pattern import PatternError, compile_pattern
+from prestage.stage.schedules import Schedules
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -71,9 +72,12 @@ class _TestPattern(Asked):
     event: str
 
 
-def application(bus: Bus) -> "WSGIApplication":
-    """The bus's API, at every path: PutEvents, StartReplay, TestEventPattern, those of rules, and some more."""
-    operations = _Operations(bus)
+def application(bus: Bus, schedules: Schedules | None = None) -> "WSGIApplication":
+    """The bus's API, at every path: PutEvents, StartReplay, TestEventPattern, those of rules, and some more.
+
+    `schedules` are on AWS's own bus, which is not there where they are left out.
+    """
+    operations = _Operations(bus, schedules or Schedules(()))
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         return _respond(operations, Request(environ))(environ, start_response)
@@ -84,7 +88,7 @@ def application(bus: Bus) -> "WSGIApplication":
 class _Operations:
     """The operations: each is given the request's JSON object and who asks, and gives the answer's."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, schedules: Schedules) -> None:
         self._bus = bus
         self.by_name: Mapping[str, Callable[[Any, str], Mapping[str, Any]]] = {
             "PutEvents": self._put_events,
@@ -94,7 +98,7 @@ class _Operations:
             "ListEventBuses": self._list_event_buses,
             "PutPermission": self._put_permission,
             "ListArchives": self._list_archives,
-            **RuleOperations(bus).by_name,
+            **RuleOperations(bus, schedules).by_name,
         }
 
     def _put_events(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:

@@ -59,6 +59,14 @@ class BusPolicy:
         with self._lock:
             self._statements = statements
 
+    def have(self, statements: Sequence[Mapping[str, Any]]) -> None:
+        """Have just these statements.
+
+        Raises:
+            RefusedError: as `replace` does.
+        """
+        self.replace(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+
     def allows(self, account: str, wish: Wish, organization: str | None = None) -> bool:
         """Whether it lets an account, possibly of an organisation, do that."""
         with self._lock:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +14,7 @@ from prestage.stage.bus_entries import RefusedError
 from prestage.stage.bus_policy import account_of
 from prestage.stage.deployment import Rule, Target
 from prestage.stage.roles import Context, Wish
+from prestage.stage.schedules import Schedules
 
 
 class Asked(BaseModel):
@@ -23,6 +26,11 @@ class Asked(BaseModel):
 class _OfRule(Asked):
     event_bus_name: str | None = None
     name: str = Field(min_length=1, max_length=64, pattern=r"^[.\-_A-Za-z0-9]+$")
+
+    @property
+    def is_on_awss_own(self) -> bool:
+        """Whether it is about a rule on the account's default bus."""
+        return self.event_bus_name in {None, "default"}
 
 
 class _PutRule(_OfRule):
@@ -56,14 +64,20 @@ class _RemoveTargets(_OfTargets):
 
 
 class RuleOperations:
-    """PutRule, DescribeRule, DeleteRule, PutTargets, RemoveTargets, ListTargetsByRule and ListRules."""
+    """PutRule, DescribeRule, EnableRule, DisableRule, DeleteRule, ListRules, and those of targets.
 
-    def __init__(self, bus: Bus) -> None:
+    Of `schedules`, which are on AWS's own bus, those that describe, enable and disable.
+    """
+
+    def __init__(self, bus: Bus, schedules: Schedules) -> None:
         self._bus = bus
+        self._schedules = schedules
         self._creators: dict[str, str] = {}
         self.by_name: Mapping[str, Callable[[Any, str], Mapping[str, Any]]] = {
             "PutRule": self._put_rule,
             "DescribeRule": self._describe_rule,
+            "EnableRule": partial(self._set_state, enabled=True),
+            "DisableRule": partial(self._set_state, enabled=False),
             "DeleteRule": self._delete_rule,
             "PutTargets": self._put_targets,
             "RemoveTargets": self._remove_targets,
@@ -92,8 +106,26 @@ class RuleOperations:
 
     def _describe_rule(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
         wanted = _OfRule.model_validate(asked)
+        if wanted.is_on_awss_own:
+            return self._scheduled(wanted.name)
         self._check(access_key_id, "DescribeRule", wanted.event_bus_name, wanted.name)
         return {**_told(self._known(wanted.name)), "CreatedBy": self._creators.get(wanted.name, self._bus.account)}
+
+    def _set_state(self, asked: Any, access_key_id: str, *, enabled: bool) -> Mapping[str, Any]:
+        wanted = _OfRule.model_validate(asked)
+        if wanted.is_on_awss_own:
+            self._scheduled(wanted.name)
+            self._schedules.set_state(wanted.name, enabled=enabled)
+            return {}
+        self._check(access_key_id, "EnableRule" if enabled else "DisableRule", wanted.event_bus_name, wanted.name)
+        self._bus.put_rule(replace(self._known(wanted.name), enabled=enabled))
+        return {}
+
+    def _scheduled(self, name: str) -> Mapping[str, Any]:
+        try:
+            return self._schedules.told(name)
+        except KeyError:
+            raise RefusedError("ResourceNotFoundException", f"there is no rule {name} on the default bus") from None
 
     def _delete_rule(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
         wanted = _OfRule.model_validate(asked)

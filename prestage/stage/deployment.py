@@ -27,7 +27,7 @@ class DeployedFunction:
     """A function of the template.
 
     `timeout` and `visibility` are seconds. `publishes` are the sources that its role lets it state facts under. What
-    is about a queue is None for a function that no queue invokes.
+    is about a queue, such as the id of what feeds it from there, is None for a function that no queue invokes.
     """
 
     logical_id: str
@@ -37,7 +37,9 @@ class DeployedFunction:
     memory_mb: int
     role_logical_id: str
     publishes: tuple[str, ...]
+    name: str = ""
     reserved_concurrency: int | None = None
+    mapping_id: str | None = None
     queue_arn: str | None = None
     queue_url: str | None = None
     visibility: int | None = None
@@ -111,7 +113,10 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployed template came to. `roles` are by the logical ids of functions."""
+    """What a deployed template came to. `roles` are by the logical ids of functions.
+
+    `statements` are those of the bus's resource policy.
+    """
 
     stack_name: str
     account: str
@@ -123,6 +128,7 @@ class Deployment:
     archives: tuple[Archive, ...]
     roles: Mapping[str, Role]
     alarms: Sequence[Alarm]
+    statements: Sequence[Mapping[str, Any]]
     outputs: Mapping[str, str]
 
     def function(self, logical_id: str) -> DeployedFunction:
@@ -220,6 +226,11 @@ class Reader:
         """The alarms."""
         return [Alarm(alarm.logical_id, alarm.properties) for alarm in self._of("CloudWatch::Alarm")]
 
+    def statements(self) -> list[Mapping[str, Any]]:
+        """The statements of the bus's resource policy, each with its id."""
+        found = (policy.properties for policy in self._of("Events::EventBusPolicy"))
+        return [{"Sid": one["StatementId"], **one["Statement"]} for one in found]
+
     def _of(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self._resources if resource.type == f"AWS::{kind}")
 
@@ -233,15 +244,18 @@ class Reader:
             memory_mb=int(function.properties["MemorySize"]),
             role_logical_id=role.logical_id,
             publishes=tuple(_published_sources(role)),
+            name=function.ref,
             reserved_concurrency=_whole(function.properties.get("ReservedConcurrentExecutions")),
-            **self._polling(mapping.properties) if mapping else {},
+            **self._polling(mapping) if mapping else {},
         )
 
-    def _polling(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+    def _polling(self, feeding: Resource) -> dict[str, Any]:
+        mapping = feeding.properties
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             raise TemplateError(f"{mapping['FunctionName']}: the stage polls only with ReportBatchItemFailures")
         queue = self._by_arn[mapping["EventSourceArn"]]
         return {
+            "mapping_id": feeding.ref,
             "queue_arn": queue.attributes["Arn"],
             "queue_url": queue.ref,
             "visibility": int(queue.properties.get("VisibilityTimeout", 30)),

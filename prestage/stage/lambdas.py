@@ -31,6 +31,7 @@ class Lambdas(Closing):
         time: what the functions' clocks show.
         packages: what is imported before a function's process begins; none where a cold start is to be measured.
         python: the interpreter that runs them.
+        may_run: whether a function may be invoked now.
         log: is given each line that a function logs, after its logical id.
     """
 
@@ -44,12 +45,14 @@ class Lambdas(Closing):
         time: TimeTravel,
         packages: Sequence[str] = PACKAGES,
         python: str = sys.executable,
+        may_run: Callable[[DeployedFunction], bool] = lambda _: True,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
         self._functions = {function.logical_id: function for function in functions}
         self._endpoints = endpoints
         self._region = region
         self._time = time
+        self._may_run = may_run
         self._log = log or (lambda _function, _line: None)
         self._free: defaultdict[str, list[Execution]] = defaultdict(list)
         self._all: set[Execution] = set()
@@ -65,6 +68,8 @@ class Lambdas(Closing):
             InvocationError: there is none.
         """
         function = self._functions[logical_id]
+        if not self._may_run(function):
+            raise InvocationError(f"{logical_id} is throttled: no execution is reserved for it")
         execution = self._take(function)
         asked = {
             "request_id": str(uuid4()),

@@ -29,6 +29,7 @@ class Poller:
         lambdas: runs them.
         sqs: the queues.
         next_visible: when the next message of these queues (by URL) can be received, None if there is none.
+        is_fed: whether a function is to have its messages now.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Poller:
         lambdas: Lambdas,
         sqs: "SQSClient",
         next_visible: Callable[[Sequence[str]], datetime | None],
+        is_fed: Callable[[DeployedFunction], bool] = lambda _: True,
     ) -> None:
         self._polled: list[DeployedFunction] = []
         self._run_by: dict[str, Lambdas] = {}
         self._sqs = sqs
         self._next_visible = next_visible
+        self._is_fed = is_fed
         self._woken: dict[str | None, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = False
@@ -85,7 +88,7 @@ class Poller:
 
     def hidden(self) -> datetime | None:
         """When the next message can be received that is hidden, or was when it was settled; None if there is none."""
-        return self._next_visible([function.queue_url for function in self._polled if function.queue_url])
+        return self._next_visible([str(function.queue_url) for function in self._polled if self._is_fed(function)])
 
     def _settle_in_parallel(self) -> None:
         with ThreadPoolExecutor(max_workers=sum(map(_concurrency, self._polled))) as pool:
@@ -124,7 +127,7 @@ class Poller:
 
     def _receive(self, function: DeployedFunction) -> "list[MessageTypeDef]":
         soonest = self._next_visible([str(function.queue_url)])
-        if soonest is None or soonest > utc_now():
+        if soonest is None or soonest > utc_now() or not self._is_fed(function):
             return []  # at no request: most queues have nothing most of the time
         answer = self._sqs.receive_message(
             QueueUrl=str(function.queue_url),

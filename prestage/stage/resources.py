@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import NAMESPACE_URL, uuid5
 
 from prestage.stage.template import TemplateError
 
@@ -131,7 +132,21 @@ def _described(service: str, resource: str) -> Maker:
 
 
 def _topic(stack: Stack, logical_id: str) -> Physical:
-    return Physical(stack.arn("sns", stack.named(logical_id)), {"TopicName": stack.named(logical_id)})
+    name = stack.named(logical_id)
+    attributes = stack.properties(logical_id)
+    _only(logical_id, attributes, {"KmsMasterKeyId"})
+    topic = stack.client("sns").create_topic(Name=name, Attributes=attributes)
+    return Physical(topic["TopicArn"], {"TopicName": name})
+
+
+def _subscription(stack: Stack, logical_id: str) -> Physical:
+    properties = stack.properties(logical_id)
+    _only(logical_id, properties, {"TopicArn", "Protocol", "Endpoint"})
+    return Physical(stack.client("sns").subscribe(**properties)["SubscriptionArn"])
+
+
+def _mapping(stack: Stack, logical_id: str) -> Physical:
+    return Physical(str(uuid5(NAMESPACE_URL, stack.arn("lambda", f"mapping/{stack.named(logical_id)}"))))
 
 
 def _alarm(stack: Stack, logical_id: str) -> Physical:
@@ -183,6 +198,8 @@ _IN_MOTO: Mapping[str, Maker] = {
     "AWS::KMS::Alias": _key_alias,
     "AWS::KMS::Key": _key,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::SNS::Subscription": _subscription,
+    "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,
 }
 
@@ -193,11 +210,11 @@ _ON_THE_STAGE: Mapping[str, Maker] = {
     "AWS::Events::EventBus": _bus,
     "AWS::Events::Rule": _rule,
     "AWS::Lambda::Alias": _alias,
-    "AWS::Lambda::EventSourceMapping": _without_meaning,
+    "AWS::Lambda::EventSourceMapping": _mapping,
     "AWS::Lambda::Function": _described("lambda", "function:{}"),
 }
 
-# Nothing is measured here, so no alarm goes off and nobody is told: what each looks at is in `Deployment.alarms`.
+# Nothing is measured here, so no alarm goes off: what each looks at is in `Deployment.alarms`.
 _WITHOUT_LOCAL_MEANING: Mapping[str, Maker] = {
     "AWS::ApiGatewayV2::Stage": _without_meaning,
     "AWS::CloudWatch::Alarm": _alarm,
@@ -211,8 +228,6 @@ _WITHOUT_LOCAL_MEANING: Mapping[str, Maker] = {
     "AWS::Lambda::Permission": _without_meaning,
     "AWS::Lambda::Version": _version,
     "AWS::Logs::LogGroup": _described("logs", "log-group:{}:*"),
-    "AWS::SNS::Subscription": _without_meaning,
-    "AWS::SNS::Topic": _topic,
     "AWS::SNS::TopicPolicy": _without_meaning,
     "AWS::SQS::QueuePolicy": _without_meaning,
 }

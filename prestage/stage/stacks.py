@@ -13,6 +13,8 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
+from prestage.stage.deployment import Resource
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -26,7 +28,8 @@ class _RefusedError(Exception):
 
 
 class Stacks:
-    """A WSGI application that answers CreateStack, of a template with outputs alone, and DescribeStacks.
+    """A WSGI application that answers CreateStack, of a template with outputs alone, DescribeStacks, and for what the
+    stage itself deployed ListStackResources.
 
     Args:
         stack_id: gives a stack's ARN, by its name.
@@ -35,9 +38,11 @@ class Stacks:
     def __init__(self, stack_id: Callable[[str], str]) -> None:
         self._stack_id = stack_id
         self._stacks: dict[str, str] = {}
+        self._resources: dict[str, str] = {}
         self._operations: Mapping[str, Callable[[_Asked], str]] = {
             "CreateStack": self._create,
             "DescribeStacks": self._describe,
+            "ListStackResources": self._list_resources,
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -50,13 +55,21 @@ class Stacks:
             answer = _answer(HTTPStatus.BAD_REQUEST, "ErrorResponse", _element("Error", told))
         return answer(environ, start_response)
 
-    def add(self, name: str, outputs: Mapping[str, str]) -> None:
+    def add(
+        self,
+        name: str,
+        outputs: Mapping[str, str],
+        parameters: Mapping[str, str] | None = None,
+        resources: Iterable[Resource] = (),
+    ) -> None:
         """Tell of a stack from now on."""
+        self._resources[name] = _members("StackResourceSummaries", [_resource(one) for one in resources])
         told = [
             _element("StackName", escape(name)),
             _element("StackId", escape(self._stack_id(name))),
             _element("CreationTime", datetime.now(UTC).isoformat()),
             _element("StackStatus", "CREATE_COMPLETE"),
+            _members("Parameters", [_parameter(*one) for one in (parameters or {}).items()]),
             _members("Outputs", [_output(*output) for output in outputs.items()]),
         ]
         self._stacks[name] = "".join(told)
@@ -79,6 +92,28 @@ class Stacks:
         if name is not None and name not in self._stacks:
             raise _RefusedError(f"Stack with id {name} does not exist")
         return _members("Stacks", list(self._stacks.values()) if name is None else [self._stacks[name]])
+
+    def _list_resources(self, asked: _Asked) -> str:
+        name = asked["StackName"]
+        if name not in self._resources:
+            raise _RefusedError(f"Stack with id {name} does not exist")
+        return self._resources[name]
+
+
+def _resource(one: Resource) -> str:
+    return "".join(
+        [
+            _element("LogicalResourceId", one.logical_id),
+            _element("PhysicalResourceId", escape(one.ref)),
+            _element("ResourceType", one.type),
+            _element("ResourceStatus", "CREATE_COMPLETE"),
+            _element("LastUpdatedTimestamp", datetime.now(UTC).isoformat()),
+        ]
+    )
+
+
+def _parameter(name: str, value: str) -> str:
+    return _element("ParameterKey", escape(name)) + _element("ParameterValue", escape(value))
 
 
 def _output(name: str, value: str) -> str:

@@ -35,6 +35,7 @@ from prestage.stage.github import GitHubStandIn
 from prestage.stage.lambdas import Lambdas
 from prestage.stage.poller import Poller
 from prestage.stage.roles import Role, Wish
+from prestage.stage.schedules import Schedules
 from prestage.stage.serve import Server
 from prestage.stage.settling import BOOT_PATIENCE, Boots, Settling
 from prestage.stage.time_travel import TimeTravel
@@ -191,14 +192,18 @@ class Stage(Closing):
             self.bus.put_rule(rule)
         for archive in self.deployment.archives:
             self.bus.put_archive(archive)
-        self.bus_calls = Recorded(bus_http.application(self.bus))
+        self.bus.policy.have(self.deployment.statements)
+        self.schedules = Schedules(self.deployment.schedules)
+        self.bus_calls = Recorded(bus_http.application(self.bus, self.schedules))
         self.bus_server = self._parts.enter_context(Server(self.bus_calls))
         self.aws.send_elsewhere("events", self.bus_server.url)
         self.roles: dict[str, Role] = {}
         """What functions' requests are allowed by, by access key id."""
         self._owners: list[Lambdas] = []
         self.lambdas = self._ready(self.deployment, services, self._packages)
-        self.poller = Poller(self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible)
+        self.poller = Poller(
+            self.deployment.functions, self.lambdas, self._queues, self.aws.next_visible, self.aws.functions.is_fed
+        )
         self._parts.callback(self.poller.stop)
         self._settling = Settling(self.poller, self.time, Boots(self.fly.machines))
 
@@ -222,6 +227,7 @@ class Stage(Closing):
             time=self.time,
             packages=packages,
             python=python,
+            may_run=self.aws.functions.may_run,
             log=self._log,
         )
         self._parts.callback(made.close)
@@ -324,12 +330,12 @@ class Stage(Closing):
         self.settle_until(lambda: False, at_most, boot_patience=boot_patience)
 
     def sweep(self) -> None:
-        """Run each function that has a schedule, once, as its schedule would.
+        """Run each function that has a schedule, once, as its schedule would unless it is disabled.
 
         Raises:
             InvocationError: one raised, or took too long; nobody tries it again before its next time.
         """
-        for schedule in self.deployment.schedules:
+        for schedule in self.schedules.enabled:
             event = {
                 "version": "0",
                 "id": str(uuid4()),

@@ -1,22 +1,14 @@
-"""The SAM template as CloudFormation sees it: parsed, translated, and with its intrinsic functions resolved."""
+"""Templates as plain data: parsed, with a value for each parameter, and with intrinsic functions resolved."""
 
-import copy
-import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 type Template = dict[str, Any]
 """A template as plain data, its intrinsic functions in their long form."""
-
-_PACKED = "s3://stage/services"
-"""SAM translates packed functions only. The stage never looks inside the package."""
 
 
 class TemplateError(Exception):
@@ -106,21 +98,6 @@ def _check_number(name: str, rules: Mapping[str, Any], text: str) -> None:
         raise TemplateError(f"the parameter {name} is a number") from None
     if not float(rules.get("MinValue", "-inf")) <= number <= float(rules.get("MaxValue", "inf")):
         raise TemplateError(f"the parameter {name} lies from {rules.get('MinValue')} to {rules.get('MaxValue')}")
-
-
-def translate(template: Template, parameters: Mapping[str, str], session: boto3.Session) -> Template:
-    """The CloudFormation template that SAM makes of `template`, in the region of `session`. Nothing is asked of AWS.
-
-    Raises:
-        samtranslator.public.exceptions.InvalidDocumentException: SAM refuses it.
-    """
-    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it complains that nobody collects its metrics
-    sam = copy.deepcopy(template)
-    for resource in sam["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = _PACKED
-    translated: Template = Translator({}, Parser(), boto_session=session).translate(sam, dict(parameters))
-    return translated
 
 
 _NOTHING = object()

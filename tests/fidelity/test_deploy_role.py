@@ -10,8 +10,9 @@ import yaml
 
 from prestage.contract_files import ROOT
 from prestage.stage.aws import REGION
+from prestage.stage.sam import translate
 from prestage.stage.session import local_session
-from prestage.stage.template import Template, load, parameter_values, translate
+from prestage.stage.template import Template, load, parameter_values
 from tests.fidelity.resource_permissions import NEEDED, WITHHELD
 from tests.fidelity.template_policy import listed, of
 

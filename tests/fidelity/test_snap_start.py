@@ -8,8 +8,9 @@ import pytest
 
 from prestage.contract_files import ROOT
 from prestage.stage.aws import REGION
+from prestage.stage.sam import translate
 from prestage.stage.session import local_session
-from prestage.stage.template import Template, load, parameter_values, translate
+from prestage.stage.template import Template, load, parameter_values
 
 TEMPLATE = load(ROOT / "template.yaml")
 PUBLISHED = {

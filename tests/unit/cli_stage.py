@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from prestage.stage.bus import Bus, Delivery
 from prestage.stage.dns import LocalZone
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
+from prestage.stage.schedules import Schedules
 from prestage.stage.serve import Server
 from prestage.stage.session import CREDENTIALS
 from prestage_contracts import EVENTS
@@ -101,14 +102,21 @@ class Deployed:
 
 
 @contextmanager
-def deployed_stack(folder: Path, *, zone: str | None = None) -> Iterator[Deployed]:
-    """`zone` is the name of its DNS zone, if it has one."""
+def deployed_stack(
+    folder: Path,
+    *,
+    zone: str | None = None,
+    api_url: str = "http://127.0.0.1:9",
+    parameters: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> Iterator[Deployed]:
+    """`zone` is the name of its DNS zone, if it has one; `secrets` are the operator's, by logical id."""
     github = GitHubStandIn(
         app_id=APP_ID,
         slug=SLUG,
         public_key_pem=public_pem(),
         webhook_secret="planted",
-        webhook_url="http://127.0.0.1:9/webhooks/github",
+        webhook_url=f"{api_url}/webhooks/github",
     )
     sample = SampleRepository.create(folder / "shop")
     for name in (SHOP, OTHER, RENAMED):
@@ -117,10 +125,10 @@ def deployed_stack(folder: Path, *, zone: str | None = None) -> Iterator[Deploye
         zone_id = LocalZone(aws.client("route53"), zone).id if zone else ""
         deployment = aws.deploy(
             TEMPLATE,
-            {"GitHubApiUrl": server.url, "HostedZoneId": zone_id},
+            {"GitHubApiUrl": server.url, "HostedZoneId": zone_id, **(parameters or {})},
             stack_name=STACK,
-            api_url="http://127.0.0.1:9",
-            secrets={"GitHubAppSecret": CREDENTIALS_TEXT},
+            api_url=api_url,
+            secrets={"GitHubAppSecret": CREDENTIALS_TEXT, **(secrets or {})},
         )
         delivered: list[Delivery] = []
         bus = _bus(deployment.outputs["BusName"], delivered.append)
@@ -128,7 +136,9 @@ def deployed_stack(folder: Path, *, zone: str | None = None) -> Iterator[Deploye
             bus.put_rule(rule)
         for archive in deployment.archives:
             bus.put_archive(archive)
-        bus_url = parts.enter_context(Server(bus_http.application(bus))).url
+        bus.policy.have(deployment.statements)
+        schedules = Schedules(deployment.schedules)
+        bus_url = parts.enter_context(Server(bus_http.application(bus, schedules))).url
         stack = Stack.named(STACK, aws.client)
         yield Deployed(aws, bus, bus_url, github, stack, dict(deployment.outputs), boto3.Session(), delivered)
 

@@ -162,3 +162,15 @@ def test_a_started_poller_feeds_by_itself_and_stops(world: World) -> None:
     world.poller.stop()
     world.send("b")
     assert world.function.bodies == [["a"]]
+
+
+def test_messages_of_a_function_that_is_not_fed_wait_for_it(world: World, aws: LocalAws) -> None:
+    fed: list[bool] = []
+    sqs, function = aws.client("sqs"), world.function
+    poller = Poller([world.deployed], function, sqs, aws.next_visible, lambda _: bool(fed))  # type: ignore[arg-type]  # a fake
+    world.send("a")
+    poller.settle()
+    assert (function.batches, poller.hidden()) == ([], None)
+    fed.append(True)
+    poller.settle()
+    assert function.bodies == [["a"]]

@@ -75,6 +75,7 @@ def written(tmp_path: Path) -> Any:
         schedules=(),
         archives=(),
         alarms=(),
+        statements=(),
         roles={},
         outputs={},
     )

@@ -1,0 +1,121 @@
+"""What Lambda is told of functions beside what they are: whether they are fed, and how often they may run at once.
+
+An AWS endpoint for the operations that look at that and change it. What is changed is honoured: `Poller` feeds no
+function whose mapping is disabled, and `Lambdas` invokes none that may not run. Other reservations are not looked at.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from prestage.stage.deployment import DeployedFunction
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_CONCURRENCY = "functions/<name>/concurrency"
+_MAPPING = "/2015-03-31/event-source-mappings/<name>"
+
+type _Answer = tuple[Mapping[str, Any], HTTPStatus]
+
+
+class LambdaSettings:
+    """A WSGI application that answers for functions and for what feeds them, by their names and mappings' ids."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, DeployedFunction] = {}
+        self._mapped: dict[str, DeployedFunction] = {}
+        self._disabled: set[str] = set()
+        self._reserved: dict[str, int] = {}
+        self._operations: Mapping[str, Callable[[str, Request], _Answer]] = {
+            "GetFunctionConfiguration": self._configuration,
+            "GetFunctionConcurrency": self._concurrency,
+            "PutFunctionConcurrency": self._put_concurrency,
+            "DeleteFunctionConcurrency": self._delete_concurrency,
+            "GetEventSourceMapping": self._mapping,
+            "UpdateEventSourceMapping": self._update_mapping,
+        }
+        self._paths = Map(
+            [
+                _rule("GET", "/2015-03-31/functions/<name>/configuration", "GetFunctionConfiguration"),
+                _rule("GET", f"/2019-09-30/{_CONCURRENCY}", "GetFunctionConcurrency"),
+                _rule("PUT", f"/2017-10-31/{_CONCURRENCY}", "PutFunctionConcurrency"),
+                _rule("DELETE", f"/2017-10-31/{_CONCURRENCY}", "DeleteFunctionConcurrency"),
+                _rule("GET", _MAPPING, "GetEventSourceMapping"),
+                _rule("PUT", _MAPPING, "UpdateEventSourceMapping"),
+            ]
+        )
+
+    def add(self, functions: Iterable[DeployedFunction]) -> None:
+        """Know of these functions too."""
+        for function in functions:
+            self._functions[function.name] = function
+            if function.mapping_id is not None:
+                self._mapped[function.mapping_id] = function
+            if function.reserved_concurrency is not None:
+                self._reserved[function.name] = function.reserved_concurrency
+
+    def may_run(self, function: DeployedFunction) -> bool:
+        """Whether it may run at all."""
+        return self._reserved.get(function.name) != 0
+
+    def is_fed(self, function: DeployedFunction) -> bool:
+        """Whether messages in its queue lead to it."""
+        return self.may_run(function) and function.mapping_id not in self._disabled
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        try:
+            operation, found = self._paths.bind_to_environ(environ).match()
+            told, status = self._operations[operation](found["name"], Request(environ))
+            answer = _answer(told, status)
+        except (HTTPException, KeyError):
+            error = {"x-amzn-errortype": "ResourceNotFoundException"}
+            message = f"the stage's Lambda has nothing there: {', '.join(self._operations)} of what is deployed"
+            answer = _answer({"Message": message}, HTTPStatus.NOT_FOUND, error)
+        return answer(environ, start_response)
+
+    def _configuration(self, name: str, _: Request) -> _Answer:
+        found = self._functions[name]
+        told = {"FunctionName": name, "Handler": found.handler, "Timeout": found.timeout, "MemorySize": found.memory_mb}
+        return {**told, "State": "Active", "LastUpdateStatus": "Successful"}, HTTPStatus.OK
+
+    def _concurrency(self, name: str, _: Request) -> _Answer:
+        reserved = self._reserved.get(self._functions[name].name)
+        return ({} if reserved is None else {"ReservedConcurrentExecutions": reserved}), HTTPStatus.OK
+
+    def _put_concurrency(self, name: str, asked: Request) -> _Answer:
+        self._reserved[self._functions[name].name] = int(json.loads(asked.data)["ReservedConcurrentExecutions"])
+        return self._concurrency(name, asked)
+
+    def _delete_concurrency(self, name: str, _: Request) -> _Answer:
+        self._reserved.pop(self._functions[name].name, None)
+        return {}, HTTPStatus.NO_CONTENT
+
+    def _mapping(self, mapping_id: str, _: Request) -> _Answer:
+        found = self._mapped[mapping_id]
+        state = "Disabled" if mapping_id in self._disabled else "Enabled"
+        told = {"UUID": mapping_id, "State": state, "EventSourceArn": found.queue_arn, "BatchSize": found.batch_size}
+        return told, HTTPStatus.OK
+
+    def _update_mapping(self, mapping_id: str, asked: Request) -> _Answer:
+        wanted = json.loads(asked.data)
+        if unknown := wanted.keys() - {"Enabled", "UUID"}:
+            raise KeyError(*unknown)
+        change = self._disabled.discard if wanted.get("Enabled", True) else self._disabled.add
+        change(mapping_id)
+        return self._mapping(mapping_id, asked)[0], HTTPStatus.ACCEPTED
+
+
+def _rule(method: str, path: str, operation: str) -> Rule:
+    return Rule(path, methods=[method], endpoint=operation)
+
+
+def _answer(told: Mapping[str, Any], status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+    body = b"" if status == HTTPStatus.NO_CONTENT else json.dumps(told).encode()
+    return Response(body, status, dict(headers or {}), content_type="application/json")
