@@ -125,7 +125,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRun]:
         stage.github.open_pull_request(REPOSITORY, branch="teal", title="Make it teal")
         stage.settle_until(lambda: bool(live(stage)), timedelta(minutes=1))
         stage.settle_through(timedelta(seconds=30))
-        for command in commands(section(PAGE, "3. Open a pull request")):
+        for command in commands(section(PAGE, "3. See that all is right, and open a pull request")):
             run.type(command)
         yield run
 
