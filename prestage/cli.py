@@ -37,6 +37,7 @@ from prestage.dead_letters import NoSuchLetterError
 from prestage.references import UnknownAppError
 from prestage.replays import NoSuchSubscriberError
 from prestage.rotation import RotationError
+from prestage.setup import UnfinishedError
 from prestage.stack import (
     GitHubLookUpError,
     NoPasswordError,
@@ -87,6 +88,7 @@ EXPECTED = (
     SecretUnreadableError,
     SecretsTooLargeError,
     SubscriberRefusedError,
+    UnfinishedError,
     UnknownAppError,
     UnknownEnvironmentError,
     UnknownStoryError,

@@ -1,5 +1,6 @@
 """`prestage rotate`: other credentials for a stack that goes on working meanwhile."""
 
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,10 @@ def credential_changed(stack: Stack, credential: Credential) -> Change:
 
 def wait(duration: timedelta) -> None:
     """Let time pass."""
-    time.sleep(duration.total_seconds())
+    try:
+        time.sleep(duration.total_seconds())
+    except KeyboardInterrupt:
+        raise RotationError("broken off: nothing is lost, and run again it goes on from here") from None
 
 
 @app.command()
@@ -63,6 +67,8 @@ def github_key(
 ) -> None:
     """Use another private key of the GitHub App, which you generate in its settings."""
     found = Stack.named(stack)
+    if file is None and sys.stdin is not None and sys.stdin.isatty():
+        raise typer.BadParameter("--file: the PEM that GitHub had you download, or give it on standard input")
     pem = SecretStr(read_value("key", file))
     with (
         build_http() as http,
@@ -91,6 +97,8 @@ def fly_token(
     found = Stack.named(stack)
     token = SecretStr(read_value("token", file).strip())
     with found.changes.intended(credential_changed(found, "fly_token"), refusals=(CredentialError, RotationError)):
+        if token == found.credentials.fly_token():
+            raise CredentialError("that is the token that is in use: make another one with `fly tokens create org`")
         try_fly_token(found, token)
         found.credentials.put_fly_token(token)
     typer.echo("Fly.io takes the new token, and the stack has it")

@@ -20,7 +20,7 @@ from prestage.rotation import RotationError
 from prestage.setup import Dialogue, GitHubSetup
 from prestage.stack import Stack
 
-_PORT = typer.Option(help="Of the page on 127.0.0.1 that leads to GitHub and back; a free one where left out.")
+_PORT = typer.Option(min=0, max=65535, help="Of the page on 127.0.0.1 that leads to GitHub and back; 0 for a free one.")
 _ORGANIZATION = typer.Option("--github-organization", help="Whose the GitHub App will be; your own account's if empty.")
 _NAME = typer.Option("--github-app", help="What it is to be called; nobody else's App on GitHub may be called so.")
 _TOKEN = typer.Option("--fly-token", help="A file with the Fly.io token; asked for at a terminal where left out.")
@@ -46,9 +46,11 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
     name = github_app or f"{stack}-{github_organization}"[:LONGEST_NAME].strip("-")
     if len(name) > LONGEST_NAME:
         raise typer.BadParameter(f"--github-app: {LONGEST_NAME} characters at most")
+    token = None if fly_token is None else SecretStr(read_value("token", fly_token).strip())
     dialogue = Dialogue(
         tell=typer.echo,
         go_on=lambda question: yes or typer.confirm(question, default=True),
+        retry=lambda question: not yes and typer.confirm(question, default=True),
         open=_browse if browser else lambda _: None,
         wait=cli_rotate.wait,
     )
@@ -68,7 +70,7 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
         typer.echo("2. its webhooks")
         github.point()
         typer.echo("3. the token of Fly.io")
-        _fly_token(found, fly_token, dialogue)
+        _fly_token(found, token, dialogue)
         typer.echo("4. where the App is installed")
         github.install()
     typer.echo("5. the first app")
@@ -83,17 +85,20 @@ def _changing(found: Stack, credentials: Sequence[Credential]) -> AbstractContex
     return found.changes.intended(*changes, refusals=(CredentialError, RotationError))
 
 
-def _fly_token(found: Stack, file: Path | None, dialogue: Dialogue) -> None:
+def _fly_token(found: Stack, given: SecretStr | None, dialogue: Dialogue) -> None:
     kept = found.credentials.fly_token()
-    if kept is not None:
-        cli_rotate.try_fly_token(found, kept)
+    if kept is not None and given in {None, kept}:
+        try:
+            cli_rotate.try_fly_token(found, kept)
+        except CredentialError as error:
+            raise CredentialError(f"the token that the stack has: {error}; give it with --fly-token") from None
         dialogue.tell("   done already: it may make and delete apps")
         return
     organization = found.outputs["FlyOrganization"]
     dialogue.tell(
         f"   make one with `fly tokens create org --org {organization}`; it is tried by an app made and deleted"
     )
-    token = SecretStr(read_value("token", file).strip())
+    token = SecretStr(read_value("token", None).strip()) if given is None else given
     with _changing(found, ["fly_token"]):
         cli_rotate.try_fly_token(found, token)
         found.credentials.put_fly_token(token)
@@ -102,7 +107,10 @@ def _fly_token(found: Stack, file: Path | None, dialogue: Dialogue) -> None:
 
 def _first_app(found: Stack, stack: str, said: dict[str, str | None], build: str | None) -> None:
     if apps := found.apps.list_all():
-        typer.echo(f"   done already: {', '.join(sorted(app.name for app in apps))}")
+        names = sorted(app.name for app in apps)
+        typer.echo(f"   done already: {', '.join(names)}")
+        if said["name"] not in {None, *names}:
+            typer.echo(f"   {said['name']} is not the first one: add it with `prestage apps add`")
         return
     asked = {
         "name": "   What it is called",
@@ -112,6 +120,7 @@ def _first_app(found: Stack, stack: str, said: dict[str, str | None], build: str
         "start": "   The command that serves HTTP on $PORT",
     }
     told = {name: said[name] or str(typer.prompt(question)) for name, question in asked.items()}
+    found.look_up(told["repository"])  # before anything is added
     if found.users.get(told["owner"]) is None:
         cli_users.add(told["owner"], stack=stack)
     name, repository, owner, image, start = told.values()

@@ -43,9 +43,16 @@ class App(_Answer):
     events: tuple[str, ...]
 
 
+class Account(_Answer):
+    """An organisation or a user."""
+
+    login: str
+
+
 class Registered(App):
     """A new App, with what GitHub tells once and never again."""
 
+    owner: Account
     pem: SecretStr
     webhook_secret: SecretStr | None = None
 
@@ -62,12 +69,6 @@ class HookConfig(_Answer):
     def checks_certificates(self) -> bool:
         """Whether deliveries go only to who has a certificate for the URL's host."""
         return self.insecure_ssl == "0"
-
-
-class Account(_Answer):
-    """An organisation or a user."""
-
-    login: str
 
 
 class Installation(_Answer):

@@ -55,24 +55,32 @@ def manifest(name: str, *, webhook_url: str, redirect_url: str) -> dict[str, Any
 class Handshake:
     """A page on this machine that leads to GitHub, and back; open from entering until leaving it.
 
+    Its path is known to whoever is told `url` alone: what it holds would let others bring a code of theirs.
+
     Args:
         github: where people see GitHub, such as `https://github.com`.
         organization: whose the App will be; empty for the account of who is logged in.
         name: what it is to be called, until somebody chooses another name on GitHub's page.
         webhook_url: where webhooks go.
         port: where on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken.
     """
 
     def __init__(self, github: str, organization: str, *, name: str, webhook_url: str, port: int = 0) -> None:
-        self._state = secrets.token_urlsafe(24)
+        self._state, self._page = secrets.token_urlsafe(24), f"/{secrets.token_urlsafe(24)}"
         self._came = threading.Event()
         self._code = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._host = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self._host}{self._page}"
         owner = f"/organizations/{quote(organization, safe='')}" if organization else ""
         self._action = f"{github}{owner}/settings/apps/new?state={self._state}"
-        self._manifest = json.dumps(manifest(name, webhook_url=webhook_url, redirect_url=f"{self.url}/registered"))
+        self._manifest = json.dumps(
+            manifest(name, webhook_url=webhook_url, redirect_url=f"http://{self._host}/registered")
+        )
 
     def __enter__(self) -> Self:
         """Begin to listen."""
@@ -91,15 +99,17 @@ class Handshake:
         """What GitHub sent the browser back with; None where it did not come in time."""
         return self._code if self._came.wait(seconds) else None
 
-    def _answer(self, path: str) -> tuple[HTTPStatus, Markup]:
+    def _answer(self, host: str, path: str) -> tuple[HTTPStatus, Markup]:
         asked = urlsplit(path)
-        if asked.path == "/":
+        if host not in {self._host, self._host.replace("127.0.0.1", "localhost")}:
+            return HTTPStatus.MISDIRECTED_REQUEST, _NOT_OURS  # another site's name that leads here, in a browser
+        if hmac.compare_digest(asked.path.encode(), self._page.encode()):
             return HTTPStatus.OK, _FORM.format(action=self._action, manifest=self._manifest)
         if asked.path != "/registered":
             return HTTPStatus.NOT_FOUND, _NOT_OURS
         said = parse_qs(asked.query)
         state, code = (said.get(name, [""])[0] for name in ("state", "code"))
-        if not code or not hmac.compare_digest(state.encode(), self._state.encode()):
+        if self._came.is_set() or not code or not hmac.compare_digest(state.encode(), self._state.encode()):
             return HTTPStatus.BAD_REQUEST, _NOT_OURS
         self._code = code
         self._came.set()
@@ -110,7 +120,7 @@ class Handshake:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # http.server's name
-                status, inside = answer(self.path)
+                status, inside = answer(self.headers.get("Host", ""), self.path)
                 page = _PAGE.format(inside).encode()
                 self.send_response(status)
                 for name, value in _headers(len(page)).items():

@@ -7,6 +7,7 @@ The App may have two keys, and Fly.io takes two tokens: the old one ends where i
 import base64
 import hashlib
 import secrets
+import string
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ IN_FLIGHT = timedelta(seconds=15)
 """After this long, no webhook is on its way that was signed before: GitHub waits ten seconds for an answer."""
 
 _SECRET_BYTES = 32
+_LETTERS = string.ascii_lowercase + "234567"
 
 
 def new_secret() -> SecretStr:
@@ -183,15 +185,17 @@ def check_fly_token(fly: Fly, organization: str, prefix: str) -> None:
         CredentialError: it is not, or may not.
         RotationError: Fly.io does not say.
     """
-    app = f"{prefix}-check-{secrets.token_hex(5)}"
+    app = f"{prefix}-{''.join(secrets.choice(_LETTERS) for _ in range(20))}"  # as the janitor knows its own
     try:
         _check_organization(fly.organizations(), organization)
-        fly.create_app(app, organization, app)
-        fly.delete_app(app)
+        try:
+            fly.create_app(app, organization, app)
+        finally:
+            fly.delete_app(app)
     except FlyRefused as error:
         raise CredentialError(_why_refused(error, organization)) from None
     except FlyUnavailable as error:
-        raise RotationError(f"{error}: nothing was changed, try again later") from None
+        raise RotationError(f"{error}: the stack has the token that it had, try again later") from None
     except ValueError as error:
         raise CredentialError(f"{error}: give what `fly tokens create org` prints") from None
 

@@ -1,9 +1,13 @@
 """The first run, step by step. What is done already is left as it is, so that it can be repeated."""
 
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
@@ -25,15 +29,21 @@ PATIENCE = timedelta(hours=1)
 BETWEEN_LOOKS = timedelta(seconds=3)
 
 
+class UnfinishedError(Exception):
+    """Something was changed, and not all of it; the text says what to do."""
+
+
 @dataclass(frozen=True)
 class Dialogue:
     """Whoever is at the terminal.
 
-    `go_on` asks whether to, having said what would be done; `open` opens a page in a browser, if there is one.
+    `go_on` asks whether to, having said what would be done; `retry` whether to try again what did not work, to which
+    nobody says yes beforehand; `open` opens a page in a browser, if there is one.
     """
 
     tell: Callable[[str], None]
     go_on: Callable[[str], bool]
+    retry: Callable[[str], bool]
     open: Callable[[str], None]
     wait: Callable[[timedelta], None]
 
@@ -50,6 +60,7 @@ class GitHubSetup:
         changing: states what is changed.
         dialogue: with whoever sets it up.
         clock: the time.
+        aside: the folder for what AWS does not keep.
     """
 
     credentials: Credentials
@@ -59,6 +70,7 @@ class GitHubSetup:
     changing: Changing
     dialogue: Dialogue
     clock: Clock
+    aside: Path = Path()
 
     def register(self, organization: str, name: str, port: int) -> None:
         """Have the stack be an App: the one that it is, or one that is registered from a manifest.
@@ -74,47 +86,89 @@ class GitHubSetup:
         github = web_url(self.api_url)
         whose = f"the organisation {organization}" if organization else "your own account"
         self._ask(f"registers the App {name} for {whose} at {github}, and keeps its key and its webhook's secret")
+        code = self._lead(github, organization, name, port)
         with self.changing(["github_key", "webhook_secret"]):
-            with Handshake(github, organization, name=name, webhook_url=self.webhook_url, port=port) as handshake:
-                self.dialogue.tell(f"   open {handshake.url} in a browser of this machine (of another one: ssh -L)")
-                self.dialogue.open(handshake.url)
-                code = handshake.code(PATIENCE.total_seconds())
-            if code is None:
-                raise CredentialError("nobody came back from GitHub within an hour: begin again")
-            self._keep(self._convert(code))
+            made = self._convert(code)
+            if organization and made.owner.login.lower() != organization.lower():
+                raise CredentialError(
+                    f"the App {made.slug} is {made.owner.login}'s and not {organization}'s, and was not kept: delete "
+                    f"it ({made.html_url}), and begin again"
+                )
+            self._keep(made)
 
-    def _convert(self, code: str) -> Registered:
+    def _lead(self, github: str, organization: str, name: str, port: int) -> str:
+        """Have a browser go to GitHub; gives the code that it came back with."""
+        try:
+            handshake = Handshake(github, organization, name=name, webhook_url=self.webhook_url, port=port)
+        except OSError as error:
+            raise CredentialError(f"--port {port}: {error.strerror}: choose another, or leave it out") from None
+        with handshake:
+            self.dialogue.tell(f"   open {handshake.url} in a browser of this machine (of another one: ssh -L)")
+            self.dialogue.open(handshake.url)
+            code = handshake.code(PATIENCE.total_seconds())
+        if code is None:
+            raise CredentialError("nobody came back from GitHub within an hour: begin again")
+        return code
+
+    def _convert(self, code: str, tries: int = 5) -> Registered:
+        """The App; the code stays good where GitHub does not answer."""
         try:
             return self.administration.convert(code)
         except GitHubNotFoundError:
             raise CredentialError("GitHub does not know the code that the browser brought: begin again") from None
         except (GitHubUnavailableError, GitHubRefusedError) as error:
+            if isinstance(error, GitHubUnavailableError) and tries > 1:
+                self.dialogue.wait(BETWEEN_LOOKS)
+                return self._convert(code, tries - 1)
             raise CredentialError(
                 f"{error}: the App is registered, and its key could not be had. Delete it in its settings at "
                 f"{web_url(self.api_url)}, and begin again"
             ) from None
 
     def _keep(self, made: Registered) -> None:
-        """GitHub tells the key once, so this goes on until it is kept, or whoever is there gives up."""
+        """GitHub tells the key once: where AWS does not keep it, and nobody tries again, it goes to a file."""
         parse_key(str(made.id), made.slug, made.pem)
         secret = made.webhook_secret or new_secret()
-        while True:
-            try:
-                self.credentials.put_app(str(made.id), made.slug, made.pem)
-                self.credentials.put_webhook_secrets(secret)
-                break
-            except (ClientError, BotoCoreError) as error:
-                self.dialogue.tell(f"   AWS did not keep the App's key: {error}")
-                if not self.dialogue.go_on("   Mend that (may you secretsmanager:PutSecretValue?). Try again?"):
-                    raise CredentialError(
-                        f"the App {made.slug} is registered ({made.html_url}), and its key is lost: generate another "
-                        "one in its settings and put it in by hand, see docs/first-run.md"
-                    ) from None
-        self.dialogue.tell(
-            f"   it is the App {made.slug} ({made.html_url}); its key is in {self.credentials.arn('github_key')}"
-        )
+        kept = False
+        try:
+            while not kept:
+                kept = self._put(made, secret)
+        finally:
+            if not kept:
+                self._put_aside(made, secret)
+        self.dialogue.tell(f"   it is the App {made.slug} ({made.html_url})")
         if made.webhook_secret is None:
-            self.administration.change_hook(self._jwt(), url=self.webhook_url, secret=secret)
+            with _answering():
+                self.administration.change_hook(self._jwt(), url=self.webhook_url, secret=secret)
+
+    def _put(self, made: Registered, secret: SecretStr) -> bool:
+        try:
+            self.credentials.put_app(str(made.id), made.slug, made.pem)
+            self.credentials.put_webhook_secrets(secret)
+        except (ClientError, BotoCoreError) as error:
+            self.dialogue.tell(f"   AWS did not keep the App's key: {error}")
+            if not self.dialogue.retry("   Mend that (may you secretsmanager:PutSecretValue?). Try again?"):
+                raise UnfinishedError(
+                    f"the App {made.slug} is registered ({made.html_url}): put its key and its webhook's secret into "
+                    "Secrets Manager from the two files, delete them, and run `prestage setup` again"
+                ) from None
+            return False
+        return True
+
+    def _put_aside(self, made: Registered, secret: SecretStr) -> None:
+        said = {"app_id": str(made.id), "slug": made.slug, "private_key": made.pem.get_secret_value()}
+        for credential, name, text in (
+            ("github_key", f"github-app-{made.slug}.json", json.dumps(said)),
+            ("webhook_secret", f"webhook-secret-{made.slug}", secret.get_secret_value()),
+        ):
+            path = self.aside / name
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            arn = self.credentials.arn(cast("Credential", credential))
+            self.dialogue.tell(
+                f"   kept in {path}, for you alone: aws secretsmanager put-secret-value --secret-id {arn} "
+                f"--secret-string file://{path}"
+            )
 
     def point(self) -> None:
         """Have GitHub send webhooks to the stack, signed.
@@ -130,8 +184,9 @@ class GitHubSetup:
             self._ask(f"has GitHub send webhooks to {self.webhook_url} (now: {hook.url or 'nowhere'}), signed")
             secret = kept[0] if kept else new_secret()
             with self.changing(["webhook_secret"]):
-                self.credentials.put_webhook_secrets(secret, *kept[1:])
                 self.administration.change_hook(self._jwt(), url=self.webhook_url, secret=secret)
+                if not kept:  # afterwards, as what is there is taken for what GitHub signs with
+                    self.credentials.put_webhook_secrets(secret)
             self.dialogue.tell("   they do")
 
     def _is_right(self, hook: HookConfig) -> bool:
@@ -157,7 +212,8 @@ class GitHubSetup:
 
     def _installations(self) -> list[str]:
         with _answering():
-            return [one.account.login for one in self.administration.installations(self._jwt())]
+            found = self.administration.installations(self._jwt())
+            return [one.account.login for one in found if one.suspended_at is None]
 
     def _ask(self, what: str) -> None:
         self.dialogue.tell(f"   {what}")

@@ -94,7 +94,7 @@ class AppApi:
             "id": int(kept.app_id),
             "slug": kept.slug,
             "node_id": "MDExOkludGVncmF0aW9uMQ==",
-            "owner": shapes.user(Account("octo-org", "Organization")),
+            "owner": shapes.user(Account(kept.owner, "Organization")),
             "name": kept.name or kept.slug,
             "description": "",
             "external_url": shapes.HTML,

@@ -61,7 +61,9 @@ class Pages:
         manifest, name = _manifest(), flask.request.form.get("name", "").strip()
         if not name:
             raise invalid("App", "name", "missing_field")
-        query = {"code": self._codes.add(manifest, name), "state": flask.request.args.get("state", "")}
+        asked = flask.request.args
+        code = self._codes.add(manifest, name, asked.get("owner") or "octocat")
+        query = {"code": code, "state": asked.get("state", "")}
         answer = flask.Response(status=HTTPStatus.FOUND)
         answer.headers["Location"] = f"{manifest.redirect_url}?{urlencode(query)}"
         return answer

@@ -54,6 +54,7 @@ class Registration:
     name: str = ""
     content_type: str = "json"
     insecure_ssl: str = "0"
+    owner: str = "octo-org"
     permissions: Mapping[str, str] = field(default_factory=lambda: dict(GRANTED))
     events: tuple[str, ...] = SUBSCRIBED
 
@@ -74,9 +75,9 @@ class Registration:
         """Delete a key in the App's settings: the oldest where nothing else is said."""
         del self.public_keys[index]
 
-    def configure(self, manifest: "Manifest", name: str) -> dict[str, Any]:
+    def configure(self, manifest: "Manifest", name: str, owner: str) -> dict[str, Any]:
         """Register it as the manifest says; gives what is told of it once: the key and the secret."""
-        self.name = name
+        self.name, self.owner = name, owner
         self.slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         self.webhook_url = str(manifest.hook_attributes.url)
         self.webhook_secret = secrets.token_hex(20)
@@ -109,6 +110,7 @@ class Manifest(Strict):
 class _Pending:
     manifest: Manifest
     name: str
+    owner: str
     until: datetime
 
 
@@ -120,15 +122,15 @@ class Codes:
         self._pending: dict[str, _Pending] = {}
         self._lock = threading.Lock()
 
-    def add(self, manifest: Manifest, name: str) -> str:
+    def add(self, manifest: Manifest, name: str, owner: str) -> str:
         """A code for it."""
         code = secrets.token_hex(20)
         with self._lock:
-            self._pending[code] = _Pending(manifest, name, self._clock() + CODE_LIFE)
+            self._pending[code] = _Pending(manifest, name, owner, self._clock() + CODE_LIFE)
         return code
 
-    def take(self, code: str) -> tuple[Manifest, str] | None:
-        """The manifest and the App's name; None where there is no such code any more."""
+    def take(self, code: str) -> tuple[Manifest, str, str] | None:
+        """The manifest, the App's name and whose it is; None where there is no such code any more."""
         with self._lock:
             found = self._pending.pop(code, None)
-        return (found.manifest, found.name) if found and found.until > self._clock() else None
+        return (found.manifest, found.name, found.owner) if found and found.until > self._clock() else None

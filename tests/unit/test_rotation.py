@@ -217,6 +217,17 @@ def test_a_token_that_may_make_apps_leaves_none(rotating: Rotating) -> None:
     assert rotating.stage.fly.apps() == ()
 
 
+def test_an_app_that_stays_of_trying_a_token_is_the_janitors_to_remove(rotating: Rotating) -> None:
+    stage = rotating.stage
+    stage.fly.fail(match="DELETE /v1/apps/")
+    with pytest.raises(RotationError, match="has the token that it had"):
+        rotating.check(stage.fly_token)
+    assert len(stage.fly.apps()) == 1
+    stage.sweep()
+    stage.settle_until(lambda: not stage.fly.apps(), timedelta(minutes=5))
+    assert stage.fly.apps() == ()
+
+
 def test_a_token_that_will_not_do_is_told_why(rotating: Rotating) -> None:
     tokens = rotating.stage.fly.tokens
     for token, words in (
@@ -279,6 +290,14 @@ def test_a_refused_credential_states_nothing(
     assert changed(typed.stage, before) == []
     said = capsys.readouterr().err
     assert ("planted-wrong" in said, said.count("error: ")) == (False, 2)
+
+
+def test_a_token_that_is_in_use_is_no_other_one(
+    typed: Rotating, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "token").write_text(typed.credentials.fly_token().get_secret_value())  # type: ignore[union-attr]
+    assert main(["rotate", "fly-token", "--file", str(tmp_path / "token")]) == 1
+    assert "in use" in capsys.readouterr().err
 
 
 def test_a_rotation_that_github_did_not_answer_is_stated_as_not_confirmed(typed: Rotating) -> None:

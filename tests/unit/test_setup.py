@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,7 @@ from prestage.credentials import Credential, CredentialError, Credentials
 from prestage.github_administration import Administration, web_url
 from prestage.manifest import Handshake
 from prestage.rotation import RotationError
-from prestage.setup import Dialogue, GitHubSetup
+from prestage.setup import Dialogue, GitHubSetup, UnfinishedError
 from prestage.stage.github import GitHubStandIn
 from prestage.stage.sample import SampleRepository
 from prestage.stage.serve import Server
@@ -51,7 +52,7 @@ class KeptSecrets:
 class SettingUp:
     """A GitHub without the App, and somebody who confirms whatever is asked, unless told not to."""
 
-    def __init__(self, github: GitHubStandIn, url: str, http: httpx.Client) -> None:
+    def __init__(self, github: GitHubStandIn, url: str, http: httpx.Client, aside: Path) -> None:
         self.github, self.url = github, url
         self.kept = KeptSecrets()
         self.credentials = Credentials(self.kept, OUTPUTS)
@@ -59,9 +60,12 @@ class SettingUp:
         self.answers: list[bool] = []
         self.changed: list[Sequence[Credential]] = []
         self.waits = 0
+        self.owner = "octo-org"
         administration = Administration(http, url, clock=utc_now)
-        dialogue = Dialogue(self.told.append, self._go_on, self.open, self._wait)
-        self.setup = GitHubSetup(self.credentials, administration, url, WEBHOOKS, self._changing, dialogue, utc_now)
+        dialogue = Dialogue(self.told.append, self._go_on, self._go_on, self.open, self._wait)
+        self.setup = GitHubSetup(
+            self.credentials, administration, url, WEBHOOKS, self._changing, dialogue, utc_now, aside
+        )
 
     def register(self) -> None:
         self.setup.register("octo-org", "Prestage Octo", 0)
@@ -75,7 +79,7 @@ class SettingUp:
         proposed = httpx.post(target, data={"manifest": manifest}, trust_env=False).text
         action = _unescaped(re.search(r'action="([^"]*)"', proposed))
         confirmed = {"manifest": manifest, "name": "Prestage Octo"}
-        back = httpx.post(f"{self.url}{action}", data=confirmed, trust_env=False)
+        back = httpx.post(f"{self.url}{action.replace('octo-org', self.owner)}", data=confirmed, trust_env=False)
         assert httpx.get(back.headers["Location"], trust_env=False).status_code == 200
 
     def _go_on(self, _question: str) -> bool:
@@ -83,7 +87,8 @@ class SettingUp:
 
     def _wait(self, _duration: timedelta) -> None:
         self.waits += 1
-        self.github.install()
+        if self.github.app.is_registered:
+            self.github.install()
 
     def _changing(self, credentials: Sequence[Credential]) -> Any:
         self.changed.append(credentials)
@@ -96,12 +101,12 @@ def _unescaped(found: re.Match[str] | None) -> str:
 
 
 @pytest.fixture
-def setting_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettingUp]:
+def setting_up(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[SettingUp]:
     github = GitHubStandIn(app_id="4711", slug="none-yet", public_key_pem="", webhook_secret="", webhook_url="")
     sample = SampleRepository.create(tmp_path_factory.mktemp("setup") / "shop")
     github.add_repository(REPOSITORY, sample.path, installed=False)
     with Server(github.application()) as server, build_http() as http:
-        yield SettingUp(github, server.url, http)
+        yield SettingUp(github, server.url, http, tmp_path)
 
 
 def test_a_registered_app_is_kept_whole(setting_up: SettingUp) -> None:
@@ -147,16 +152,52 @@ def test_what_aws_does_not_keep_at_first_is_not_lost(setting_up: SettingUp) -> N
 
 def test_whoever_gives_up_is_told_how_to_go_on(setting_up: SettingUp) -> None:
     setting_up.kept.refusals, setting_up.answers = 1, [True, False]
-    with pytest.raises(CredentialError, match=r"prestage-octo is registered .* generate another"):
+    with pytest.raises(UnfinishedError, match="put its key and its webhook's secret into Secrets Manager"):
         setting_up.register()
+    aside = setting_up.setup.aside
+    key, secret = aside / "github-app-prestage-octo.json", aside / "webhook-secret-prestage-octo"
+    assert [path.stat().st_mode & 0o777 for path in (key, secret)] == [0o600, 0o600]
+    assert secret.read_text() == setting_up.github.app.webhook_secret
+    setting_up.kept.values["app"] = key.read_text()
+    setting_up.register()
+    assert "done already" in setting_up.told[-1]
 
 
 @pytest.mark.parametrize(("status", "words"), [(503, "Delete it in its settings"), (404, "begin again")])
 def test_a_code_that_is_not_converted_leaves_nothing(setting_up: SettingUp, status: int, words: str) -> None:
-    setting_up.github.fail(status=status, match="conversions")
+    setting_up.github.fail(times=5, status=status, match="conversions")
     with pytest.raises(CredentialError, match=words):
         setting_up.register()
     assert setting_up.kept.values == {}
+
+
+def test_a_conversion_that_is_not_answered_is_asked_for_again(setting_up: SettingUp) -> None:
+    setting_up.github.fail(times=2, status=502, match="conversions")
+    setting_up.register()
+    assert (setting_up.credentials.app() is not None, setting_up.waits) == (True, 2)
+
+
+def test_an_app_of_somebody_else_is_not_kept(setting_up: SettingUp) -> None:
+    setting_up.owner = "mallory"
+    with pytest.raises(CredentialError, match="is mallory's and not octo-org's, and was not kept"):
+        setting_up.register()
+    assert setting_up.kept.values == {}
+
+
+def test_a_port_that_is_taken_is_told_and_nothing_is_changed(setting_up: SettingUp) -> None:
+    with handshake() as made, pytest.raises(CredentialError, match="choose another"):
+        setting_up.setup.register("octo-org", "x", urlsplit(made.url).port or 0)
+    assert (setting_up.kept.values, setting_up.changed) == ({}, [])
+
+
+def test_a_secret_that_github_was_not_told_is_not_taken_for_its_own(setting_up: SettingUp) -> None:
+    setting_up.register()
+    setting_up.kept.values.pop("webhook")
+    setting_up.github.fail(match="PATCH /app/hook/config")
+    with pytest.raises(RotationError):
+        setting_up.setup.point()
+    setting_up.setup.point()
+    assert setting_up.kept.values["webhook"] == setting_up.github.app.webhook_secret
 
 
 def test_webhooks_that_go_elsewhere_are_sent_here(setting_up: SettingUp) -> None:
@@ -197,6 +238,11 @@ def test_github_does_not_answer_and_nothing_is_changed(setting_up: SettingUp) ->
 # ---- The page
 
 
+def got(made: Handshake, path: str) -> int:
+    """The status of a path on the page's server."""
+    return httpx.get(f"http://127.0.0.1:{urlsplit(made.url).port}{path}", trust_env=False).status_code
+
+
 @contextmanager
 def handshake() -> Iterator[Handshake]:
     with Handshake("https://github.example.com", "a/b", name="x", webhook_url=WEBHOOKS) as made:
@@ -206,9 +252,23 @@ def handshake() -> Iterator[Handshake]:
 def test_a_code_that_nobody_asked_for_is_not_taken() -> None:
     with handshake() as made:
         for query in ("", "?code=planted", "?code=planted&state=guessed", "?state=guessed"):
-            assert httpx.get(f"{made.url}/registered{query}", trust_env=False).status_code == 400
-        assert httpx.get(f"{made.url}/elsewhere", trust_env=False).status_code == 404
+            assert got(made, f"/registered{query}") == 400
+        assert (got(made, "/"), got(made, "/elsewhere")) == (404, 404)
         assert made.code(0) is None
+
+
+def test_the_first_code_that_comes_is_the_one() -> None:
+    with handshake() as made:
+        form = _unescaped(re.search(r'action="([^"]*)"', httpx.get(made.url, trust_env=False).text))
+        state = parse_qs(urlsplit(form).query)["state"][0]
+        assert [got(made, f"/registered?code={code}&state={state}") for code in ("ours", "theirs")] == [200, 400]
+        assert made.code(0) == "ours"
+
+
+def test_another_site_s_name_that_leads_here_is_told_nothing() -> None:
+    with handshake() as made:
+        answer = httpx.get(made.url, headers={"Host": "evil.example.com"}, trust_env=False)
+        assert (answer.status_code, "state=" in answer.text) == (421, False)
 
 
 def test_the_page_leads_to_the_organisations_settings_with_what_the_app_needs() -> None:
@@ -219,7 +279,8 @@ def test_the_page_leads_to_the_organisations_settings_with_what_the_app_needs() 
         assert target.path == "/organizations/a%2Fb/settings/apps/new"
         assert len(parse_qs(target.query)["state"][0]) >= 32
         assert manifest["hook_attributes"] == {"url": WEBHOOKS, "active": True}
-        assert (manifest["redirect_url"], manifest["public"]) == (f"{made.url}/registered", False)
+        assert manifest["redirect_url"] == f"http://127.0.0.1:{urlsplit(made.url).port}/registered"
+        assert manifest["public"] is False
         assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
