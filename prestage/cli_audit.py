@@ -69,12 +69,18 @@ class _Act:
         names = {self.app_name, self.app["name"], self.app["id"]} if self.app else set()
         return said.casefold() in {name.casefold() for name in names}
 
+    def is_by(self, said: str) -> bool:
+        """Whether that is in the ARN of who did it, in upper or lower case."""
+        return said.casefold() in self.by.casefold()
+
 
 def audit(
     app: Annotated[
         str | None, typer.Option("--app", metavar="APP", help="About this app only; also one that was removed.")
     ] = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="ARN", help="By whose ARN has this in it.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="ARN", help="By whose ARN has this in it, in either case.")
+    ] = None,
     since: Annotated[
         str, typer.Option(metavar="WHEN", help="From a date on, such as 2026-11-01 (UTC), or so long ago: 7d, 12h.")
     ] = "90d",
@@ -86,7 +92,7 @@ def audit(
     found = Stack.named(stack)
     begin = _moment(since, found.clock())
     found.changes.catch_up()
-    acts = [act for act in _acts(found, begin) if (app is None or act.is_about(app)) and (by or "") in act.by]
+    acts = [act for act in _acts(found, begin) if (app is None or act.is_about(app)) and act.is_by(by or "")]
     if as_json:
         told = [{**act.entry.model_dump(mode="json"), "stated": not act.waits} for act in acts]
         typer.echo(json.dumps(told, indent=2))

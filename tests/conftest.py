@@ -48,5 +48,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _is_of_everything(config: pytest.Config) -> bool:
-    chosen = (config.option.keyword, config.option.lf, config.option.collectonly, config.option.markexpr != "not built")
+    last_failed = config.getoption("lf", default=False)  # pytest's cacheprovider has it, which can be left out
+    chosen = (config.option.keyword, last_failed, config.option.collectonly, config.option.markexpr != "not built")
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(chosen)

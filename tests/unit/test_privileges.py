@@ -1,11 +1,14 @@
 """What a role grants and nobody used is found, action by action, resource by resource, limit by limit."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from prestage.contract_files import ROOT
 from prestage.stage.roles import Grant, Role, Wish
 from tests.privileges import NOT_ON_THE_STAGE, Observed, problems
 
@@ -111,3 +114,9 @@ def test_what_a_process_saw_is_what_another_is_told() -> None:
 def test_an_arn_that_is_not_the_stacks_own_is_told_without_its_id() -> None:
     granted = role({"Action": "route53:GetChange", "Resource": "arn:aws:route53:::change/*"})
     assert granted.grants == {Grant("StepRole", "route53:GetChange", "arn:aws:route53:::change")}
+
+
+def test_a_run_without_pytests_cache_ends_as_any_other() -> None:
+    run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", __file__]
+    ran = subprocess.run([sys.executable, *run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "Error" in ran.stdout + ran.stderr) == (0, False), ran.stderr
