@@ -22,6 +22,7 @@ Reaction = Annotated[str | None, typer.Option("--reaction", help="Only those of 
 
 _SHORT_ID = 8
 _REDRIVE = "then redrive it"
+_OF_ANOTHER_RELEASE = "then use the release that knows the fact to redrive it, or discard it"
 _OTHERWISE = "mend what it says, " + _REDRIVE
 
 ADVICE: Mapping[str, str] = {
@@ -41,7 +42,7 @@ ADVICE: Mapping[str, str] = {
     "not_taken": "nothing can be done with it here: mend the queue's rule, then discard it",
     "loop": "facts lead to one another without an end: mend that, then discard it",
 }
-"""What to do about each code of a reason."""
+"""What to do about each code of a reason, where its fact can be read."""
 
 
 @app.command("list")
@@ -81,7 +82,7 @@ def redrive(
     for one in able:
         typer.echo(f"redriven to {one.reaction}: {one.id} ({_name(one)})")
     for one in unable:
-        typer.echo(f"left: {one.id} ({one.code}): {ADVICE.get(one.code, _OTHERWISE)}")
+        typer.echo(printable(f"left: {one.id} ({one.code}): {_advice(one)}"))
     if not able and not unable:
         typer.echo("there are none")
 
@@ -131,13 +132,19 @@ def _described(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "fact", f"{_name(letter)} {_says(letter)}".rstrip()
     yield "about", _about(letter)
     yield "reason", f"{letter.message} ({letter.code})"
-    yield "what to do", ADVICE.get(letter.code, _OTHERWISE)
+    yield "what to do", _advice(letter)
     if letter.fact is not None:
         yield "its story", f"prestage events show {letter.fact.metadata.correlation_id}"
         yield "in the log", f"event_id {letter.fact.metadata.event_id}"
     if letter.can_be_redriven:
         yield "to redrive", f"prestage dead-letters redrive {letter.id[:_SHORT_ID]}"
     yield "to discard", f"prestage dead-letters discard {letter.id[:_SHORT_ID]}"
+
+
+def _advice(letter: DeadLetter) -> str:
+    """What its reason asks for; a fact that this release can't read is not redriven by it, whatever the reason."""
+    advice = ADVICE.get(letter.code, _OTHERWISE)
+    return advice if letter.can_be_redriven else advice.replace(_REDRIVE, _OF_ANOTHER_RELEASE)
 
 
 def _name(letter: DeadLetter) -> str:

@@ -27,13 +27,13 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], console: C
 
 
 def tell_error(message: str) -> None:
-    """Print an error, in one line on standard error."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    """Print an error, in one line on standard error. Characters that don't print are shown escaped."""
+    typer.echo(f"error: {printable(' '.join(message.split()))}", err=True)
 
 
 def tell_note(message: str) -> None:
     """Print what is to be known beside what a command says, in one line on standard error."""
-    typer.echo(f"note: {' '.join(message.split())}", err=True)
+    typer.echo(f"note: {printable(' '.join(message.split()))}", err=True)
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from prestage.cli_output import show_rows
+from prestage.cli_output import show_rows, tell_error, tell_note
 from tests.unit.cli_stage import OWNER, Shell
 
 # ---- Which stack
@@ -176,3 +176,9 @@ def test_a_user_who_owns_apps_stays(shell: Shell) -> None:
     shell.at.have("storefront")
     shell.run("users", "remove", OWNER).refused(f"{OWNER} owns 1 apps")
     assert [row[0] for row in shell.run("users", "list").rows] == [OWNER]
+
+
+def test_nothing_that_an_error_or_a_note_repeats_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_error("not \u202eknown\x1b[2J,\nat all")
+    tell_note("seen \u202ebefore")
+    assert capsys.readouterr().err == "error: not \\u202eknown\\x1b[2J, at all\nnote: seen \\u202ebefore\n"

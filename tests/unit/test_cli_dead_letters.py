@@ -174,6 +174,19 @@ def test_what_sqs_gave_up_is_told_to_be_unfinished(shell: Shell, letters: Letter
     assert "never came to an end" in shell.do("dead-letters", "show", short)
 
 
+@pytest.mark.parametrize("code", ["undelivered", "unfinished", "internal_error", "of_a_later_release"])
+def test_what_this_release_cannot_read_is_not_said_to_be_redriven_by_it(
+    shell: Shell, letters: Letters, code: str
+) -> None:
+    later = json.dumps(delivered(examples()["EnvironmentCreated"]) | {"detail-type": "OfALaterRelease"})
+    letters.bury("Vault", later, code, "In words")
+    [[short, *_]] = shell.run("dead-letters", "list").rows
+    for told in (shell.do("dead-letters", "show", short), shell.do("dead-letters", "redrive", "--all")):
+        assert "use the release that knows the fact to redrive it, or discard it" in told
+        assert "then redrive it" not in told
+    assert letters.bodies("VaultQueue") == []
+
+
 def test_one_that_is_no_event_is_shown_as_it_is_without_moving_the_cursor(shell: Shell, letters: Letters) -> None:
     letters.bury("Vault", "not JSON \u202e", "malformed", "1 fields are not as promised")
     [[short, *_]] = shell.run("dead-letters", "list").rows
