@@ -14,6 +14,7 @@ from prestage.stage.sam import translate
 from prestage.stage.session import local_session
 from prestage.stage.template import Template, load, parameter_values
 from tests.fidelity.resource_permissions import NEEDED, WITHHELD
+from tests.fidelity.sam_calls import NOT_DEPLOYED_WITH, asked
 from tests.fidelity.template_policy import listed, of
 
 STACK = load(ROOT / "template.yaml")
@@ -48,6 +49,9 @@ def problems(template: Template) -> Iterator[str]:
     needed: set[str] = set().union(*(NEEDED.get(kind, frozenset({f"what {kind} needs"})) for kind in made))
     yield from (f"not granted: {action}" for action in sorted(needed - granted))
     yield from (f"granted for nothing: {action}" for action in sorted(granted - needed))
+    deploys, sam = actions(statements(template, "DeployRole")), asked() - NOT_DEPLOYED_WITH.keys() | {"iam:PassRole"}
+    yield from (f"sam may not: {action}" for action in sorted(sam - deploys))
+    yield from (f"sam need not: {action}" for action in sorted(deploys - sam))
     used = set().union(*(actions(statements(STACK, role)) for role in of(STACK, "IAM::Role")))
     bound = actions(statements(template, "Boundary"))
     yield from (f"functions may not: {action}" for action in sorted(used - bound))
@@ -106,6 +110,14 @@ BREAKS: list[tuple[str, Callable[[Template], object]]] = [
     ),
     ("ExecutionRole gives a role", in_statement("ExecutionRole", "RolesOfFunctions", lambda it: it.pop("Condition"))),
     ("DeployRole gives a role", in_statement("DeployRole", "UnderTheOtherRole", lambda it: it.pop("Condition"))),
+    (
+        "sam may not: cloudformation:GetTemplateSummary",
+        in_statement("DeployRole", "TheStack", lambda it: it["Action"].remove("cloudformation:GetTemplateSummary")),
+    ),
+    (
+        "sam need not: s3:DeleteObject",
+        in_statement("DeployRole", "WhatSamUploads", lambda it: it["Action"].append("s3:DeleteObject")),
+    ),
     ("DeployRole may do", in_statement("DeployRole", "TheStack", lambda it: it.update(Action="cloudformation:*"))),
     ("functions may not: xray", lambda it: statements(it, "Boundary")[1]["Action"].remove("xray:PutTraceSegments")),
     ("functions need not: sts:Assume", lambda it: statements(it, "Boundary")[1]["Action"].append("sts:AssumeRole")),
@@ -133,6 +145,10 @@ def test_what_is_withheld_is_granted_nowhere_and_needed_by_nothing() -> None:
     withheld = WITHHELD.keys()
     assert not withheld & actions(statements(DEPLOYING, "ExecutionRole"))
     assert not withheld & set().union(*NEEDED.values())
+
+
+def test_what_sam_is_not_given_is_what_it_has_calls_for() -> None:
+    assert NOT_DEPLOYED_WITH.keys() <= asked()
 
 
 @pytest.mark.parametrize("role", of(STACK, "IAM::Role"))
