@@ -1,8 +1,11 @@
 """What may deploy the stack: what the templates need of CloudFormation, and nothing for what is not in them."""
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,22 +23,33 @@ from tests.fidelity.template_policy import listed, of
 STACK = load(ROOT / "template.yaml")
 NESTED = [ROOT / "events-schema" / "registry.yaml", *sorted((ROOT / "operations").glob("*.yaml"))]
 DEPLOYING = load(ROOT / "docs" / "deploy-role.yaml")
+IAM = "arn:${AWS::Partition}:iam::${AWS::AccountId}"
+CLOUDFORMATION = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}"
+MOST_CHARACTERS = 10_240
+"""Of a role's inline policies without white space: IAM's quota."""
+
 TRUSTED = "token.actions.githubusercontent.com"
+
+
+@cache
+def deployed() -> Template:
+    """The stack as CloudFormation gets it: SAM makes more of it."""
+    return translate(STACK, parameter_values(STACK, {}), local_session(REGION))
 
 
 def types() -> set[str]:
     """Every type of resource that a deployment makes."""
-    stack = translate(STACK, parameter_values(STACK, {}), local_session(REGION))
-    templates = [stack, *map(load, NESTED)]
+    templates = [deployed(), *map(load, NESTED)]
     return {resource["Type"] for template in templates for resource in template["Resources"].values()}
 
 
-def statements(template: Template, name: str) -> list[Any]:
-    """What a role or a policy says, with both sides of an !If."""
+def statements(template: Template, name: str, *effects: str) -> list[Any]:
+    """What a role or a policy allows, or says with those effects, with both sides of an !If."""
     properties = template["Resources"][name]["Properties"]
     policies = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     found = [said for document in policies or [properties["PolicyDocument"]] for said in document["Statement"]]
-    return [said["Fn::If"][1] if "Fn::If" in said else said for said in found]
+    found = [said["Fn::If"][1] if "Fn::If" in said else said for said in found]
+    return [said for said in found if said["Effect"] in (effects or ("Allow",))]
 
 
 def actions(found: list[Any]) -> set[str]:
@@ -53,6 +67,7 @@ def problems(template: Template) -> Iterator[str]:
     yield from (f"sam may not: {action}" for action in sorted(sam - deploys))
     yield from (f"sam need not: {action}" for action in sorted(deploys - sam))
     used = set().union(*(actions(statements(STACK, role)) for role in of(STACK, "IAM::Role")))
+    yield from reached(template)
     bound = actions(statements(template, "Boundary"))
     yield from (f"functions may not: {action}" for action in sorted(used - bound))
     yield from (f"functions need not: {action}" for action in sorted(bound - used))
@@ -76,6 +91,29 @@ def problems(template: Template) -> Iterator[str]:
                 yield f"{name} may do {statement['Action']}"
 
 
+def reached(template: Template) -> Iterator[str]:
+    """What is withheld from the execution role by its ARN, and differs from what the stack's own things are called."""
+    roles, stacks = of(deployed(), "IAM::Role"), of(deployed(), "CloudFormation::Stack")
+    own = {
+        "iam:*": {f"{IAM}:role/${{StackName}}-{name}-*" for name in roles},
+        "cloudformation:*": {f"{CLOUDFORMATION}:stack/${{StackName}}-{name}-*" for name in stacks},
+    }
+    denied = statements(template, "ExecutionRole", "Deny")
+    for action, arns in own.items():
+        left = [{one["Fn::Sub"] for one in said["NotResource"]} for said in denied if said["Action"] == action]
+        if left != [arns]:
+            yield f"{action} reaches others, or not all of the stack's own"
+    deploying = {f"{IAM}:role/${{AWS::StackName}}-*", f"{CLOUDFORMATION}:stack/${{AWS::StackName}}/*"}
+    for name, limit in (("ExecutionRole", {"Action": "*"}), ("DeployRole", {"NotAction": "iam:PassRole"})):
+        said = [deny for deny in statements(template, name, "Deny") if deny.items() >= limit.items()]
+        if deploying not in [{one["Fn::Sub"] for one in deny["Resource"]} for deny in said]:
+            yield f"{name} reaches what deploys"
+    tag = "aws:ResourceTag/aws:cloudformation:stack-name"
+    others = {"Null": {tag: "false"}, "StringNotEquals": {tag: {"Ref": "StackName"}}}
+    if others not in [said.get("Condition") for said in denied if said["Action"] == "kms:*"]:
+        yield "keys of other stacks are reached"
+
+
 def conditions(template: Template) -> Iterator[tuple[str, Any]]:
     """The boundary that each right to make a role is held to."""
     for statement in statements(template, "ExecutionRole"):
@@ -89,7 +127,7 @@ def in_statement(name: str, sid: str, change: Callable[[Any], object]) -> Callab
     """Changes the statement of that id."""
 
     def mutate(template: Template) -> None:
-        [found] = [said for said in statements(template, name) if said.get("Sid") == sid]
+        [found] = [said for said in statements(template, name, "Allow", "Deny") if said.get("Sid") == sid]
         change(found)
 
     return mutate
@@ -118,6 +156,21 @@ BREAKS: list[tuple[str, Callable[[Template], object]]] = [
         "sam need not: s3:DeleteObject",
         in_statement("DeployRole", "WhatSamUploads", lambda it: it["Action"].append("s3:DeleteObject")),
     ),
+    (
+        "iam:* reaches others, or not all",
+        in_statement("ExecutionRole", "NoOtherRoles", lambda it: it["NotResource"].pop()),
+    ),
+    (
+        "cloudformation:* reaches others",
+        in_statement(
+            "ExecutionRole",
+            "NoOtherStacks",
+            lambda it: it["NotResource"].append({"Fn::Sub": f"{CLOUDFORMATION}:stack/${{StackName}}-*"}),
+        ),
+    ),
+    ("ExecutionRole reaches what", in_statement("ExecutionRole", "NotWhatDeploys", lambda it: it["Resource"].pop())),
+    ("DeployRole reaches what", in_statement("DeployRole", "NotWhatDeploys", lambda it: it["Resource"].pop())),
+    ("keys of other stacks", in_statement("ExecutionRole", "NoOtherStacksKeys", lambda it: it.pop("Condition"))),
     ("DeployRole may do", in_statement("DeployRole", "TheStack", lambda it: it.update(Action="cloudformation:*"))),
     ("functions may not: xray", lambda it: statements(it, "Boundary")[1]["Action"].remove("xray:PutTraceSegments")),
     ("functions need not: sts:Assume", lambda it: statements(it, "Boundary")[1]["Action"].append("sts:AssumeRole")),
@@ -145,6 +198,29 @@ def test_what_is_withheld_is_granted_nowhere_and_needed_by_nothing() -> None:
     withheld = WITHHELD.keys()
     assert not withheld & actions(statements(DEPLOYING, "ExecutionRole"))
     assert not withheld & set().union(*NEEDED.values())
+
+
+@pytest.mark.parametrize(
+    "other", ["deploys-prestage-ExecutionRole", "prestage-deploys-DeployRole", "prestage-dev-VaultRole"]
+)
+def test_a_role_of_another_stack_is_out_of_reach_however_its_name_begins(other: str) -> None:
+    [denied] = [said for said in statements(DEPLOYING, "ExecutionRole", "Deny") if said["Action"] == "iam:*"]
+    own = [one["Fn::Sub"].rpartition("/")[2].replace("${StackName}", "prestage") for one in denied["NotResource"]]
+    assert any(fnmatchcase("prestage-VaultRole-1A2B3C4D5E6F", pattern) for pattern in own)
+    assert not any(fnmatchcase(f"{other}-1A2B3C4D5E6F", pattern) for pattern in own)
+
+
+def test_what_the_execution_role_says_fits_into_a_role() -> None:
+    names = {"Partition": "aws-us-gov", "AccountId": "1" * 12, "Region": "ap-southeast-1", "StackName": "p" * 32}
+    said = json.dumps(statements(DEPLOYING, "ExecutionRole", "Allow", "Deny"), separators=(",", ":"))
+    said = re.sub(r'\{"(?:Fn::Sub|Ref)":("[^"]*")\}', r"\1", said)
+    assert len(re.sub(r"\$\{(?:AWS::)?(\w+)\}", lambda name: names[name[1]], said)) < MOST_CHARACTERS
+
+
+def test_the_stack_that_deploys_is_not_called_as_what_it_deploys() -> None:
+    text = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    [name] = {*re.findall(r"--stack-name (\S+)", text)}
+    assert not name.startswith(DEPLOYING["Parameters"]["StackName"]["Default"])
 
 
 def test_what_sam_is_not_given_is_what_it_has_calls_for() -> None:
