@@ -1,4 +1,4 @@
-"""Webhooks that were not taken: GitHub is asked to deliver each once more. States nothing: the webhook does."""
+"""Webhooks that were not taken: GitHub is asked to deliver each again, every hour. States nothing: the webhook does."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -41,23 +41,24 @@ class Redelivered:
     most: int = MOST
 
     def __call__(self, watch: Watch) -> Sequence[Finding]:
-        """Have what failed in the last three days delivered again, the oldest first: it is gone the soonest.
+        """Have what failed in the last three days delivered again: once for each sweep that finds it failed once more.
 
-        A delivery that was taken at a later attempt may be among it: what it says was stated, and is not again.
+        It is remembered by its latest failed attempt: had it been taken since, there would be no later one. One that
+        somebody else had delivered again may be among it: what it says was stated, and is not again.
         """
         done = 0
         patience = Patience()
-        for guid, delivery_id in self._failed(watch):
+        for attempt in self._failed(watch):
             watch.check()
             if done == self.most:
                 break
             try:
-                done += self.once("github", "delivery", guid, partial(self._redeliver, delivery_id))
+                done += self.once("github", "attempt", str(attempt.id), partial(self._redeliver, attempt.id))
             except GitHubUnavailableError as error:
-                logger.warning("not redelivered", delivery_id=guid, explanation=str(error))
+                logger.warning("not redelivered", delivery_id=attempt.guid, explanation=str(error))
                 patience.lost(error)
             except GitHubRefusedError as error:
-                logger.warning("not redelivered", delivery_id=guid, explanation=str(error))
+                logger.warning("not redelivered", delivery_id=attempt.guid, explanation=str(error))
             else:
                 patience.answered()
         logger.info("redelivered", count=done)
@@ -65,14 +66,22 @@ class Redelivered:
             count("WebhooksRedelivered", done)
         return []
 
-    def _failed(self, watch: Watch) -> Sequence[tuple[str, int]]:
-        """What failed, by its GUID, each with its latest attempt; all of it, or an error. Not what just failed."""
+    def _failed(self, watch: Watch) -> Sequence[Delivery]:
+        """The latest attempt at each delivery that failed; all of them, or an error. Not what just failed.
+
+        Those that failed once come first, so that what is refused for good keeps none of them waiting; of both kinds,
+        the oldest first. A delivery whose first attempt is not among the failed ones is left: that attempt was taken,
+        or is older than three days, and so nothing is delivered again for longer than that.
+        """
         latest: dict[str, Delivery] = {}
+        begun: set[str] = set()
         for attempt in self.github.failed_deliveries(self.jwt(), watch.began - KEPT):
             watch.check()
             latest.setdefault(attempt.guid, attempt)
+            if not attempt.redelivery:
+                begun.add(attempt.guid)
         settled = (one for one in reversed(latest.values()) if one.delivered_at < watch.began - SETTLING)
-        return [(one.guid, one.id) for one in settled]
+        return sorted((one for one in settled if one.guid in begun), key=lambda one: one.redelivery)
 
     def _redeliver(self, delivery_id: int) -> None:
         self.github.redeliver(self.jwt(), delivery_id)

@@ -38,6 +38,7 @@ CASES: list[tuple[str, Data, Data]] = [
     ("CommentsBacklog", {COMMENTS_AGE: [2.5 * HOUR]}, {COMMENTS_AGE: [3 * HOUR]}),
     ("LongWaits", {own("WaitingTime", "runtimes"): [20, HOUR]}, {own("WaitingTime", "runtimes"): [20, 2 * HOUR]}),
     ("ApiErrors", {BROKEN_API: [0]}, {BROKEN_API: [1]}),
+    ("WebhooksRefused", {}, {own("WebhooksRedelivered", "janitor"): [1]}),
     ("IngressErrors", {}, {aws("Lambda", "Errors", **INGRESS): [1]}),
     ("IngressErrors", {aws("Lambda", "Errors", **INGRESS): [0]}, {aws("Lambda", "Throttles", **INGRESS): [1]}),
     ("FunctionErrors", {}, {aws("Lambda", "Errors", FunctionName="SourceFunction"): [1]}),

@@ -69,7 +69,7 @@ class GitHubAnswers:
                 "id": one.id,
                 "guid": one.guid,
                 "delivered_at": one.at,
-                "redelivery": False,
+                "redelivery": one.redelivery,
                 "status": "failed",
                 "status_code": one.status,
                 "event": one.event,

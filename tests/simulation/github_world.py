@@ -68,6 +68,7 @@ class Delivery:
     event: str
     body: bytes
     at: str
+    redelivery: bool = False
     status: int | None = None
 
 
@@ -199,7 +200,8 @@ class GitHubWorld:
         """Have a delivery made once more; False if there is none of that id."""
         found = next((one for one in self.delivered if one.id == delivery_id), None)
         if found is not None:
-            self.outbox.append(Delivery(self.next_id(), found.guid, found.event, found.body, self._now()))
+            again = Delivery(self.next_id(), found.guid, found.event, found.body, self._now(), redelivery=True)
+            self.outbox.append(again)
         return found is not None
 
     def described(self, repository: Repository, pull: Pull) -> dict[str, Any]:

@@ -37,12 +37,51 @@ def test_what_failed_is_delivered_again_the_oldest_first(world: World) -> None:
     assert world.pauses == [PAUSE_SECONDS] * 3
 
 
-def test_once_is_once(world: World) -> None:
+def test_what_was_taken_when_it_was_delivered_again_is_not_delivered_a_third_time(world: World) -> None:
     fail(world, 1)
     assert redelivered(world) == [1]
-    world.github.failed(2, "guid-1", world.now(), redelivery=True)
+    for _ in range(3):
+        world.now.advance(hours=1)
+        assert redelivered(world) == []
+
+
+def test_what_is_refused_again_is_delivered_again_by_every_sweep_until_it_is_taken(world: World) -> None:
+    """As after a wrong webhook secret, until it is mended."""
+    fail(world, 1)
+    for number in (1, 2, 3):
+        assert redelivered(world) == [number]
+        world.github.failed(number + 1, "guid-1", world.now(), redelivery=True)
+        assert redelivered(world) == []
+        world.now.advance(hours=1)
+    assert redelivered(world) == [4]
     world.now.advance(hours=1)
     assert redelivered(world) == []
+
+
+def test_what_is_refused_for_good_is_left_after_three_days(world: World) -> None:
+    world.github.failed(1, "guid-1", world.now() - KEPT)
+    world.github.failed(2, "guid-1", world.now() - HOUR, redelivery=True)
+    assert redelivered(world) == [2]
+    world.github.failed(3, "guid-1", world.now(), redelivery=True)
+    world.now.advance(hours=1)
+    assert redelivered(world) == []
+
+
+def test_what_was_taken_at_first_is_left_however_it_fared_when_somebody_had_it_again(world: World) -> None:
+    world.github.failed(1, "guid-1", world.now() - HOUR, status_code=202)
+    world.github.failed(2, "guid-1", world.now() - HOUR, redelivery=True)
+    assert redelivered(world) == []
+
+
+def test_what_is_refused_for_good_keeps_nothing_new_waiting(world: World) -> None:
+    fail(world, 1, 2, 3)
+    for number in (1, 2, 3):
+        world.github.failed(number + 10, f"guid-{number}", world.now() - HOUR, redelivery=True)
+    fail(world, 20, 21)
+    for wanted in ([20, 21, 11], [12, 13]):
+        before = len(world.github.redelivered)
+        world.look(world.redelivered(most=3))
+        assert world.github.redelivered[before:] == wanted
 
 
 def test_attempts_at_one_delivery_are_one(world: World) -> None:
