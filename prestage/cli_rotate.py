@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -23,15 +24,15 @@ from prestage_contracts.operators import CredentialChanged, CredentialChangedDat
 
 app = typer.Typer(help="Other credentials, while the stack goes on working.", no_args_is_help=True)
 
-NOTHING_CHANGED = (CredentialError,)
-"""After these, everything is as before."""
-
 _MINUTES = REREAD / timedelta(minutes=1)
 
 
-def credential_changed(stack: Stack, credential: Credential) -> Change:
-    """The fact that the caller changes a credential."""
-    return Change(CredentialChanged, CredentialChangedData(changed_by=stack.caller, credential=credential))
+def changing(
+    stack: Stack, *credentials: Credential, refusals: tuple[type[Exception], ...] = (CredentialError, RotationError)
+) -> AbstractContextManager[object]:
+    """State that the caller changes these credentials, by what is done within it; see `Changes.intended`."""
+    said = [CredentialChangedData(changed_by=stack.caller, credential=one) for one in credentials]
+    return stack.changes.intended(*(Change(CredentialChanged, one) for one in said), refusals=refusals)
 
 
 def wait(duration: timedelta) -> None:
@@ -48,7 +49,7 @@ def webhook_secret(stack: StackName = DEFAULT_STACK) -> None:
     found = Stack.named(stack)
     with (
         build_http() as http,
-        found.changes.intended(credential_changed(found, "webhook_secret"), refusals=NOTHING_CHANGED),
+        changing(found, "webhook_secret", refusals=(CredentialError,)),
     ):
         WebhookRotation(
             found.credentials,
@@ -72,7 +73,7 @@ def github_key(
     pem = SecretStr(read_value("key", file))
     with (
         build_http() as http,
-        found.changes.intended(credential_changed(found, "github_key"), refusals=(CredentialError, RotationError)),
+        changing(found, "github_key"),
     ):
         administration = Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock)
         old = rotate_key(found.credentials, administration, found.clock, pem)
@@ -96,16 +97,21 @@ def fly_token(
     """Use another token of Fly.io, which you make with `fly tokens create org`."""
     found = Stack.named(stack)
     token = SecretStr(read_value("token", file).strip())
-    with found.changes.intended(credential_changed(found, "fly_token"), refusals=(CredentialError, RotationError)):
-        if token == found.credentials.fly_token():
-            raise CredentialError("that is the token that is in use: make another one with `fly tokens create org`")
-        try_fly_token(found, token)
-        found.credentials.put_fly_token(token)
+    if token == found.credentials.fly_token():
+        raise CredentialError("that is the token that is in use: make another one with `fly tokens create org`")
+    change_fly_token(found, token)
     typer.echo("Fly.io takes the new token, and the stack has it")
     typer.echo(
         f"in {_MINUTES:.0f} minutes every function has read it: then revoke the old one, `fly tokens list --org "
         f"{found.outputs['FlyOrganization']}` and `fly tokens revoke ID`"
     )
+
+
+def change_fly_token(stack: Stack, token: SecretStr) -> None:
+    """Have the stack use a token, once it is tried; raises what `try_fly_token` does."""
+    with changing(stack, "fly_token"):
+        try_fly_token(stack, token)
+        stack.credentials.put_fly_token(token)
 
 
 def try_fly_token(stack: Stack, token: SecretStr) -> None:

@@ -1,10 +1,8 @@
 """`prestage setup`: from a deployed stack to the first app, asking before each step."""
 
 import webbrowser
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr
@@ -13,10 +11,9 @@ from github_app.client import build_http
 from prestage import cli_apps, cli_rotate, cli_users
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.cli_values import read_value
-from prestage.credentials import Credential, CredentialError
+from prestage.credentials import CredentialError
 from prestage.github_administration import Administration
 from prestage.manifest import LONGEST_NAME
-from prestage.rotation import RotationError
 from prestage.setup import Dialogue, GitHubSetup
 from prestage.stack import Stack
 
@@ -61,7 +58,7 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
             Administration(http, url, clock=found.clock),
             url,
             found.outputs["WebhookUrl"],
-            lambda credentials: _changing(found, credentials),
+            lambda credentials: cli_rotate.changing(found, *credentials),
             dialogue,
             found.clock,
         )
@@ -80,11 +77,6 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
     typer.echo("open a pull request: its preview is announced there. `prestage doctor` looks at all of this")
 
 
-def _changing(found: Stack, credentials: Sequence[Credential]) -> AbstractContextManager[Any]:
-    changes = [cli_rotate.credential_changed(found, one) for one in credentials]
-    return found.changes.intended(*changes, refusals=(CredentialError, RotationError))
-
-
 def _fly_token(found: Stack, given: SecretStr | None, dialogue: Dialogue) -> None:
     kept = found.credentials.fly_token()
     if kept is not None and given in {None, kept}:
@@ -99,9 +91,7 @@ def _fly_token(found: Stack, given: SecretStr | None, dialogue: Dialogue) -> Non
         f"   make one with `fly tokens create org --org {organization}`; it is tried by an app made and deleted"
     )
     token = SecretStr(read_value("token", None).strip()) if given is None else given
-    with _changing(found, ["fly_token"]):
-        cli_rotate.try_fly_token(found, token)
-        found.credentials.put_fly_token(token)
+    cli_rotate.change_fly_token(found, token)
     dialogue.tell(f"   it may make and delete apps in {organization}")
 
 

@@ -70,8 +70,7 @@ class Credentials:
 
     def put_app(self, app_id: str, slug: str, private_key: SecretStr) -> None:
         """Be that App from when functions read it again on."""
-        said = {"app_id": app_id, "slug": slug, "private_key": private_key.get_secret_value()}
-        self._put("github_key", json.dumps(said))
+        self._put("github_key", app_text(app_id, slug, private_key))
 
     def fly_token(self) -> SecretStr | None:
         """The token of Fly.io; None where there is none yet."""
@@ -99,6 +98,11 @@ class Credentials:
         self._secrets.put_secret_value(SecretId=self.arn(credential), SecretString=value)
 
 
+def app_text(app_id: str, slug: str, private_key: SecretStr) -> str:
+    """The App as its secret has it: `AppCredentials.parse` reads it."""
+    return json.dumps({"app_id": app_id, "slug": slug, "private_key": private_key.get_secret_value()})
+
+
 def parse_key(app_id: str, slug: str, pem: SecretStr) -> AppCredentials:
     """The App with that key.
 
@@ -106,7 +110,7 @@ def parse_key(app_id: str, slug: str, pem: SecretStr) -> AppCredentials:
         CredentialError: it is no private key.
     """
     try:
-        return AppCredentials.parse(json.dumps({"app_id": app_id, "slug": slug, "private_key": pem.get_secret_value()}))
+        return AppCredentials.parse(app_text(app_id, slug, pem))
     except InvalidCredentialsError:
         raise CredentialError(
             "that is no RSA private key in PEM without a pass phrase: give the whole file that GitHub had you download"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ import httpx
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 from choreography.clock import Clock
-from github_app.answers import Page
+from github_app.answers import Delivery, Page
 from github_app.connection import Connection, GitHubRefusedError
 
 PERMISSIONS: Mapping[str, str] = {
@@ -82,22 +82,6 @@ class Installation(_Answer):
     html_url: str = ""
 
 
-class Attempt(_Answer):
-    """One attempt to deliver a webhook. The `guid` is the delivery's; each attempt has its own `id`."""
-
-    id: int
-    guid: str
-    delivered_at: AwareDatetime
-    status: str
-    status_code: int
-    event: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it was taken."""
-        return HTTPStatus.OK <= self.status_code < HTTPStatus.BAD_REQUEST
-
-
 class Administration:
     """The App's settings, deliveries and installations, for the App's JWT. Errors are those of `github_app.client`.
 
@@ -143,22 +127,20 @@ class Administration:
         """Where the App is installed, suspended ones too."""
         return self._api.pages(Page[Installation], "/app/installations?per_page=100", jwt)
 
-    def attempts(self, jwt: SecretStr, since: datetime) -> Iterator[Attempt]:
+    def attempts(self, jwt: SecretStr, since: datetime) -> Iterator[Delivery]:
         """The attempts to deliver webhooks that were made at `since` or later, newest first; kept for three days."""
-        for one in self._api.pages(Page[Attempt], "/app/hook/deliveries?per_page=100", jwt):
-            if one.delivered_at < since:
-                return
-            yield one
+        made = self._api.pages(Page[Delivery], "/app/hook/deliveries?per_page=100", jwt)
+        return takewhile(lambda one: one.delivered_at >= since, made)
 
 
 def lacking(granted: Mapping[str, str]) -> dict[str, str]:
     """The permissions that are needed and not granted, or not that far."""
-    return {name: level for name, level in PERMISSIONS.items() if not _covers(granted.get(name), level)}
+    return {name: level for name, level in PERMISSIONS.items() if not covers(granted, name, level)}
 
 
 def needless(granted: Mapping[str, str]) -> dict[str, str]:
     """The permissions that are granted and not needed, or further than needed."""
-    return {name: level for name, level in granted.items() if not _covers(PERMISSIONS.get(name), level)}
+    return {name: level for name, level in granted.items() if not covers(PERMISSIONS, name, level)}
 
 
 def web_url(api_url: str) -> str:
@@ -168,5 +150,7 @@ def web_url(api_url: str) -> str:
     return str(url.copy_with(host=host, path="/")).rstrip("/")
 
 
-def _covers(held: str | None, wanted: str) -> bool:
-    return held in _LEVELS and wanted in _LEVELS and _LEVELS.index(held) >= _LEVELS.index(wanted)
+def covers(permissions: Mapping[str, str], permission: str, level: str) -> bool:
+    """Whether the permissions include that one, at that level or above."""
+    held = permissions.get(permission)
+    return held in _LEVELS and level in _LEVELS and _LEVELS.index(held) >= _LEVELS.index(level)

@@ -74,13 +74,12 @@ class Handshake:
         self._code = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._host = f"127.0.0.1:{self._server.server_port}"
-        self.url = f"http://{self._host}{self._page}"
+        self._hosts = [f"{name}:{self._server.server_port}" for name in ("127.0.0.1", "localhost")]
+        origin = f"http://{self._hosts[0]}"
+        self.url = f"{origin}{self._page}"
         owner = f"/organizations/{quote(organization, safe='')}" if organization else ""
         self._action = f"{github}{owner}/settings/apps/new?state={self._state}"
-        self._manifest = json.dumps(
-            manifest(name, webhook_url=webhook_url, redirect_url=f"http://{self._host}/registered")
-        )
+        self._manifest = json.dumps(manifest(name, webhook_url=webhook_url, redirect_url=f"{origin}/registered"))
 
     def __enter__(self) -> Self:
         """Begin to listen."""
@@ -101,7 +100,7 @@ class Handshake:
 
     def _answer(self, host: str, path: str) -> tuple[HTTPStatus, Markup]:
         asked = urlsplit(path)
-        if host not in {self._host, self._host.replace("127.0.0.1", "localhost")}:
+        if host not in self._hosts:
             return HTTPStatus.MISDIRECTED_REQUEST, _NOT_OURS  # another site's name that leads here, in a browser
         if hmac.compare_digest(asked.path.encode(), self._page.encode()):
             return HTTPStatus.OK, _FORM.format(action=self._action, manifest=self._manifest)

@@ -7,7 +7,6 @@ The App may have two keys, and Fly.io takes two tokens: the old one ends where i
 import base64
 import hashlib
 import secrets
-import string
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from choreography.clock import Clock
 from choreography.wiring import SECRET_SECONDS
 from fly_io.client import Fly, FlyRefused, FlyUnavailable
 from github_app.auth import AppCredentials, app_jwt
-from github_app.client import GitHub, GitHubRefusedError, GitHubUnauthorizedError, GitHubUnavailableError
+from github_app.client import Delivery, GitHub, GitHubRefusedError, GitHubUnauthorizedError, GitHubUnavailableError
 from prestage.credentials import CredentialError, Credentials, parse_key
-from prestage.github_administration import Administration, Attempt
+from prestage.github_administration import Administration
+from sealing.keyed import Keyed
 
 REREAD = timedelta(seconds=SECRET_SECONDS)
 """After this long, every instance of every function has read a secret again."""
@@ -32,7 +32,6 @@ IN_FLIGHT = timedelta(seconds=15)
 """After this long, no webhook is on its way that was signed before: GitHub waits ten seconds for an answer."""
 
 _SECRET_BYTES = 32
-_LETTERS = string.ascii_lowercase + "234567"
 
 
 def new_secret() -> SecretStr:
@@ -108,9 +107,9 @@ class WebhookRotation:
             self.tell(f"done; {len(refused)} webhooks were refused meanwhile" + (", and come again" if refused else ""))
 
 
-def _refused(attempts: list[Attempt]) -> list[Attempt]:
+def _refused(attempts: list[Delivery]) -> list[Delivery]:
     """The newest attempt of each delivery whose signature was not taken at any."""
-    by_delivery: dict[str, list[Attempt]] = defaultdict(list)
+    by_delivery: dict[str, list[Delivery]] = defaultdict(list)
     for one in attempts:
         by_delivery[one.guid].append(one)
     return [
@@ -129,9 +128,7 @@ def rotate_key(credentials: Credentials, administration: Administration, clock: 
         CredentialError: it is no key of the App, or the one that is in use.
         RotationError: GitHub does not say whether it is.
     """
-    known_as = credentials.app_identity()
-    if known_as is None:
-        raise CredentialError("the stack has no GitHub App yet: `prestage setup` gives it one")
+    known_as = known(credentials.app_identity())
     new, old = parse_key(*known_as, pem), _former(credentials)
     if old == fingerprint(new):
         raise CredentialError(f"that is the key that is in use, {old}: generate another one in the App's settings")
@@ -185,7 +182,7 @@ def check_fly_token(fly: Fly, organization: str, prefix: str) -> None:
         CredentialError: it is not, or may not.
         RotationError: Fly.io does not say.
     """
-    app = f"{prefix}-{''.join(secrets.choice(_LETTERS) for _ in range(20))}"  # as the janitor knows its own
+    app = Keyed(new_secret()).fly_app_name(prefix, "a token that is tried")  # such as the janitor takes for its own
     try:
         _check_organization(fly.organizations(), organization)
         try:
@@ -218,8 +215,8 @@ def _why_refused(error: FlyRefused, organization: str) -> str:
     )
 
 
-def known(app: AppCredentials | None) -> AppCredentials:
-    """The App.
+def known[T](app: T | None) -> T:
+    """The App, or what is known of it.
 
     Raises:
         CredentialError: there is none yet.

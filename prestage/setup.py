@@ -1,13 +1,11 @@
 """The first run, step by step. What is done already is left as it is, so that it can be repeated."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
@@ -15,7 +13,7 @@ from pydantic import SecretStr
 from choreography.clock import Clock
 from github_app.auth import AppCredentials, app_jwt
 from github_app.client import GitHubNotFoundError, GitHubRefusedError, GitHubUnavailableError
-from prestage.credentials import Credential, CredentialError, Credentials, parse_key
+from prestage.credentials import Credential, CredentialError, Credentials, app_text, parse_key
 from prestage.github_administration import Administration, HookConfig, Registered, web_url
 from prestage.manifest import Handshake
 from prestage.rotation import RotationError, check_key, known, new_secret
@@ -126,7 +124,10 @@ class GitHubSetup:
             ) from None
 
     def _keep(self, made: Registered) -> None:
-        """GitHub tells the key once: where AWS does not keep it, and nobody tries again, it goes to a file."""
+        """GitHub tells the key once: where AWS does not keep it, and nobody tries again, it goes to a file.
+
+        Where GitHub made no secret for the webhook, `point` tells it the one that is kept here.
+        """
         parse_key(str(made.id), made.slug, made.pem)
         secret = made.webhook_secret or new_secret()
         kept = False
@@ -137,9 +138,6 @@ class GitHubSetup:
             if not kept:
                 self._put_aside(made, secret)
         self.dialogue.tell(f"   it is the App {made.slug} ({made.html_url})")
-        if made.webhook_secret is None:
-            with _answering():
-                self.administration.change_hook(self._jwt(), url=self.webhook_url, secret=secret)
 
     def _put(self, made: Registered, secret: SecretStr) -> bool:
         try:
@@ -156,15 +154,15 @@ class GitHubSetup:
         return True
 
     def _put_aside(self, made: Registered, secret: SecretStr) -> None:
-        said = {"app_id": str(made.id), "slug": made.slug, "private_key": made.pem.get_secret_value()}
-        for credential, name, text in (
-            ("github_key", f"github-app-{made.slug}.json", json.dumps(said)),
-            ("webhook_secret", f"webhook-secret-{made.slug}", secret.get_secret_value()),
-        ):
+        files: dict[Credential, tuple[str, str]] = {
+            "github_key": (f"github-app-{made.slug}.json", app_text(str(made.id), made.slug, made.pem)),
+            "webhook_secret": (f"webhook-secret-{made.slug}", secret.get_secret_value()),
+        }
+        for credential, (name, text) in files.items():
             path = self.aside / name
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text)
-            arn = self.credentials.arn(cast("Credential", credential))
+            arn = self.credentials.arn(credential)
             self.dialogue.tell(
                 f"   kept in {path}, for you alone: aws secretsmanager put-secret-value --secret-id {arn} "
                 f"--secret-string file://{path}"

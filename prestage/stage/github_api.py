@@ -10,6 +10,7 @@ import flask
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from prestage.github_administration import covers
 from prestage.stage import github_shapes as shapes
 from prestage.stage.github_answers import (
     Answer,
@@ -30,7 +31,7 @@ from prestage.stage.github_hook import Hook
 from prestage.stage.github_pages import PREFIXES, Pages
 from prestage.stage.github_registration import Codes, Registration
 from prestage.stage.github_repositories import Account, Installation, Repositories, Repository
-from prestage.stage.github_tokens import BadCredentialsError, Credentials, Grant, covers
+from prestage.stage.github_tokens import BadCredentialsError, Credentials, Grant
 
 _VERSIONS = frozenset({"2022-11-28", "2026-03-10"})
 _ACCEPTED = frozenset({"application/vnd.github+json", "application/json"})

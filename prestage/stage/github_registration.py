@@ -16,19 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import Field, HttpUrl
 
 from choreography.clock import Clock
+from prestage.github_administration import EVENTS, PERMISSIONS
 from prestage.stage.github_answers import Strict
-
-GRANTED: Mapping[str, str] = {
-    "contents": "read",
-    "deployments": "write",
-    "issues": "read",
-    "metadata": "read",
-    "pull_requests": "write",
-}
-"""What the App may do where nobody said otherwise."""
-
-SUBSCRIBED = ("issue_comment", "pull_request", "push")
-"""What the App is told of where nobody said otherwise. It hears of its installations without that."""
 
 CODE_LIFE = timedelta(hours=1)
 _RSA_BITS = 2048
@@ -55,8 +44,8 @@ class Registration:
     content_type: str = "json"
     insecure_ssl: str = "0"
     owner: str = "octo-org"
-    permissions: Mapping[str, str] = field(default_factory=lambda: dict(GRANTED))
-    events: tuple[str, ...] = SUBSCRIBED
+    permissions: Mapping[str, str] = field(default_factory=lambda: dict(PERMISSIONS))
+    events: tuple[str, ...] = EVENTS
 
     @property
     def is_registered(self) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 import jwt
 
 from choreography.clock import Clock
+from prestage.github_administration import covers
 
 TOKEN_LIFE = timedelta(hours=1)
 LINK_LIFE = timedelta(minutes=5)
 LONGEST_JWT = timedelta(minutes=10)
-_LEVELS = ("read", "write", "admin")
 
 
 class BadCredentialsError(Exception):
@@ -35,12 +35,6 @@ class Grant:
     def allows(self, permission: str, level: str) -> bool:
         """Whether that much may be done."""
         return covers(self.permissions, permission, level)
-
-
-def covers(permissions: Mapping[str, str], permission: str, level: str) -> bool:
-    """Whether the permissions include that one, at that level or above."""
-    held = permissions.get(permission)
-    return held in _LEVELS and level in _LEVELS and _LEVELS.index(held) >= _LEVELS.index(level)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,8 @@
 """`prestage audit`."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from prestage_contracts.envelope import Event
 from records.outbox import PARTITION
@@ -17,16 +13,8 @@ from tests.unit.operator_acts import (
     ARN,
     Operator,
     keep,
-    operator_at,
     stated,
 )
-
-
-@pytest.fixture
-def operator(shell: Shell, tmp_path: Path) -> Iterator[Operator]:
-    with operator_at(shell, tmp_path) as made:
-        yield made
-
 
 # ---- What `audit` shows
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,15 +21,8 @@ from tests.unit.operator_acts import (
     Operator,
     contents,
     keep,
-    operator_at,
     stated,
 )
-
-
-@pytest.fixture
-def operator(shell: Shell, tmp_path: Path) -> Iterator[Operator]:
-    with operator_at(shell, tmp_path) as made:
-        yield made
 
 
 def commands() -> Iterator[str]:

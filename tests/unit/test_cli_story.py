@@ -15,29 +15,13 @@ from tests.unit.record_examples import NOW, SHA
 SAY_ALL_BY_THEIR_NAME = {"EnvironmentStopped", "RuntimeLost", "RuntimeRemoved"}
 
 
-def entry(event: Event) -> Entry:
-    """The fact as the journal keeps it."""
-    metadata = event.metadata
-    return Entry(
-        event_id=str(metadata.event_id),
-        name=event.name(),
-        source=event.SOURCE,
-        correlation_id=metadata.correlation_id,
-        causation_id=metadata.causation_id,
-        occurred_at=metadata.occurred_at,
-        hop=metadata.hop,
-        about=(),
-        data=event.data.model_dump(mode="json"),
-    )
-
-
 def said(name: str, **changes: Any) -> str:
     names = {"host": "shop.example.com", "target": "prestage-3.fly.dev"}
-    return gist(entry(first(name, **{**names, **changes})))
+    return gist(Entry.of(first(name, **{**names, **changes})))
 
 
 def printed(capsys: pytest.CaptureFixture[str], *events: Event) -> list[list[str]]:
-    show_story([entry(event) for event in events])
+    show_story([Entry.of(event) for event in events])
     return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
 
 
@@ -104,13 +88,13 @@ def test_a_fact_is_told_in_words(name: str, changes: dict[str, Any], words: str)
 
 
 def test_a_fact_that_this_version_does_not_know_says_its_reason() -> None:
-    known = entry(first("EnvironmentFailed"))
+    known = Entry.of(first("EnvironmentFailed"))
     assert gist(known.model_copy(update={"name": "EnvironmentArchived"})) == REASON["message"]
     assert gist(known.model_copy(update={"name": "EnvironmentArchived", "data": {}})) == ""
 
 
 def test_a_fact_of_another_shape_says_its_reason_and_breaks_nothing() -> None:
-    known = entry(first("EnvironmentFailed"))
+    known = Entry.of(first("EnvironmentFailed"))
     assert gist(known.model_copy(update={"data": {"reason": REASON}})) == REASON["message"]
 
 
