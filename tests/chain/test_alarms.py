@@ -43,12 +43,12 @@ def operator(world: World) -> Operator:
     return Operator(world)
 
 
-def test_environments_that_fly_refuses_set_off_the_alarm_for_failed_ones(world: World, operator: Operator) -> None:
+def test_environments_that_fly_refuses_set_off_the_alarms_for_failed_ones(world: World, operator: Operator) -> None:
     place = world.place("api", "web", "docs")
     place.stage.fly.fail(3, status=422, match=r"^POST .*/machines$")
     place.run()
     assert len(place.facts("EnvironmentFailed")) == 3
-    assert operator.alarms() == {"FailedEnvironments"}
+    assert operator.alarms() == {"FailedEnvironments", "FailedEnvironmentsDaily"}
 
 
 def test_a_token_that_is_not_taken_sets_off_the_alarm_for_dead_letters_until_they_are_redriven(

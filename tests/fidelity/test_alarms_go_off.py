@@ -42,8 +42,8 @@ CASES: list[tuple[str, Data, Data]] = [
     ("IngressErrors", {}, {aws("Lambda", "Errors", **INGRESS): [1]}),
     ("IngressErrors", {aws("Lambda", "Errors", **INGRESS): [0]}, {aws("Lambda", "Throttles", **INGRESS): [1]}),
     ("FunctionErrors", {}, {aws("Lambda", "Errors", FunctionName="SourceFunction"): [1]}),
-    ("FailedEnvironments", {FAILED: [1, 1]}, {FAILED: [1, 1, 1]}),
     ("FailedEnvironments", {FAILED: [1], READY: [20, 30, 25, 80]}, {FAILED: [1], READY: [20, 30, 25]}),
+    ("FailedEnvironmentsDaily", {FAILED: [1]}, {FAILED: [1, 1]}),
     ("JanitorFindings", {LOST: [1, 1], ORPHANED: [1, 1]}, {LOST: [1, 1], ORPHANED: [1, 1, 1]}),
     ("JanitorSilent", {SWEPT: [1]}, {}),
     ("JanitorFailing", {}, {own("LooksFailed", "janitor"): [1]}),
@@ -63,6 +63,10 @@ def test_an_alarm_goes_off_at_its_threshold_and_no_other_does(alarm: str, passes
     run: Mapping[Metric, list[float]] = {} if alarm == "JanitorSilent" else {SWEPT: [1]}
     assert off({**run, **passes}) == set()
     assert off({**run, **sets_off}) == {alarm}
+
+
+def test_an_hour_with_three_failures_is_a_day_with_two() -> None:
+    assert off({SWEPT: [1], FAILED: [1, 1, 1]}) == {"FailedEnvironments", "FailedEnvironmentsDaily"}
 
 
 def test_every_kind_of_alarm_is_set_off_here() -> None:

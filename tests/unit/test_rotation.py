@@ -223,6 +223,7 @@ def test_an_app_that_stays_of_trying_a_token_is_the_janitors_to_remove(rotating:
     with pytest.raises(RotationError, match="has the token that it had"):
         rotating.check(stage.fly_token)
     assert len(stage.fly.apps()) == 1
+    stage.time.advance(timedelta(days=4))  # what the other tests' forgers sent is not asked for again, a second each
     stage.sweep()
     stage.settle_until(lambda: not stage.fly.apps(), timedelta(minutes=5))
     assert stage.fly.apps() == ()
