@@ -6,6 +6,7 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Self
 
 import jwt
@@ -78,7 +79,9 @@ def _describe(location: tuple[int | str, ...], kind: str) -> str:
     return f"{'.'.join(str(part) for part in location) or 'all of it'}: {kind.replace('_', ' ')}"
 
 
+@lru_cache(maxsize=2)  # the one from before a rotation, and the one after it
 def _private_key(pem: SecretStr) -> RSAPrivateKey:
+    """The key. That it is one is looked at with care, for as long as a request to AWS takes: once for each key."""
     text = pem.get_secret_value().replace("\\n", "\n").strip() + "\n"
     try:
         key = load_pem_private_key(text.encode(), password=None)
