@@ -47,10 +47,7 @@ def wait(duration: timedelta) -> None:
 def webhook_secret(stack: StackName = DEFAULT_STACK) -> None:
     """Have GitHub sign webhooks with a new secret. None is lost. It takes five minutes."""
     found = Stack.named(stack)
-    with (
-        build_http() as http,
-        changing(found, "webhook_secret", refusals=(CredentialError,)),
-    ):
+    with build_http() as http, changing(found, "webhook_secret", refusals=(CredentialError,)):
         WebhookRotation(
             found.credentials,
             Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock),
@@ -71,10 +68,7 @@ def github_key(
     if file is None and sys.stdin is not None and sys.stdin.isatty():
         raise typer.BadParameter("--file: the PEM that GitHub had you download, or give it on standard input")
     pem = SecretStr(read_value("key", file))
-    with (
-        build_http() as http,
-        changing(found, "github_key"),
-    ):
+    with build_http() as http, changing(found, "github_key"):
         administration = Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock)
         old = rotate_key(found.credentials, administration, found.clock, pem)
     typer.echo("GitHub takes the new key, and the stack has it")

@@ -12,16 +12,15 @@ from tests.unit.dynamodb import Local, local_aws
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-
-_GARBAGE = 20_000
-"""Objects more than before at which Python looks for garbage; with its own 2,000, a twelfth of the time goes there."""
+_GARBAGE = (20_000, 20, 50)
+"""Python's thresholds of garbage collection. With its own (2,000, 10 and 10), a twelfth of the time went there."""
 
 
 def pytest_collection_finish() -> None:
     """Keep what is there for as long as the tests run (packages, the tests) out of every look for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GARBAGE, 20, 50)
+    gc.set_threshold(*_GARBAGE)
 
 
 @pytest.fixture
