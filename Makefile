@@ -51,7 +51,7 @@ types: setup ## mypy, strict
 	@$(RUN) mypy
 
 test: setup ## Every test that needs nothing but this machine
-	@$(RUN) pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(RUN) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: setup ## The real handlers through SEEDS=200 histories, from seed FROM=0, or SEED=… alone with its trace
 	@$(RUN) python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200) --from $(or $(FROM),0))

@@ -1,8 +1,12 @@
 import gc
+import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from hypothesis import settings
 
 from tests import privileges
@@ -12,8 +16,17 @@ from tests.unit.dynamodb import Local, local_aws
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+# botocore reads what it knows of AWS's services anew for each session, of which some tests begin their own.
+botocore.session.create_loader = cache(create_loader)
+
 _GARBAGE = (20_000, 20, 50)
 """Python's thresholds of garbage collection. With its own (2,000, 10 and 10), a twelfth of the time went there."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one more process than there are cores: tests with a stage wait now and then, for functions that do."""
+    return (os.process_cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
@@ -43,6 +56,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Tell it to the process that began the others; that one, after every test has passed, compares."""
+    gc.collect()
+    gc.freeze()  # pytest looks through everything five times more
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["privileges"] = privileges.HERE.as_plain()

@@ -16,6 +16,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
 
+from prestage.stage import moto_pace
 from prestage.stage.aws_calls import ByService, Call, Recorded
 from prestage.stage.closing import Closing
 from prestage.stage.deployment import Deployment, Reader, Resource
@@ -50,6 +51,7 @@ class LocalAws(Closing):
     """moto, served on 127.0.0.1, and empty at first. moto has one state per process: one of these at a time."""
 
     def __init__(self, *, region: str = REGION) -> None:
+        moto_pace.hurry()
         # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
         self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
         self._stacks = Stacks(lambda name: _arn(region, "cloudformation", f"stack/{name}/stage"))

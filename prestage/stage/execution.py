@@ -24,8 +24,12 @@ PACKAGES = (
     "httpx",
     "jwt",
     "pydantic.networks",
+    "time_machine",
 )
-"""What functions import of others' packages. Their own code is imported anew in each process, as it is then."""
+"""What functions import of others' packages, and what has them follow the stage's clock.
+
+Their own code is imported anew in each process, as it is then.
+"""
 
 
 class InvocationError(Exception):

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import time_machine
 
-NOT_IN_LAMBDA = ("OpenSSL", "awscrt")
-"""Packages that the tools for this repository bring, no function's package has, and botocore takes where they are."""
+NOT_IN_LAMBDA = ("OpenSSL", "awscrt", "pytest")
+"""Packages that the tools for this repository bring, no function's package has, and botocore or time-machine take where
+they are.
+"""
 
 MESSAGE_BYTES = 65536
 """The most that one message of the stage's has: a function's settings are 4 KB at most."""
@@ -61,7 +63,7 @@ class _Clock:
     def follow(self, offset: float) -> None:
         if offset == self._offset:
             return
-        import time_machine  # noqa: PLC0415  # a fifth of a second, for functions on a stage whose clock is never moved
+        import time_machine  # noqa: PLC0415  # not Python's own: for functions on a stage whose clock is moved alone
 
         if self._travel is not None:
             self._travel.stop()

@@ -11,6 +11,7 @@ import boto3
 from boto3.dynamodb.conditions import ConditionBase
 from moto import mock_aws
 
+from prestage.stage import moto_pace
 from records.table import Item, Table
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TABLE = "things"
 REGION = "us-east-1"
+
+moto_pace.hurry()
 
 type Before = Callable[[], object]
 
