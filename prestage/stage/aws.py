@@ -55,7 +55,7 @@ class LocalAws(Closing):
         # moto makes AWS sessions of its own in this process, for which a profile of the caller's need not exist.
         self._profiles = {name: os.environ.pop(name) for name in _PROFILES if name in os.environ}
         self._stacks = Stacks(lambda name: _arn(region, "cloudformation", f"stack/{name}/stage"))
-        self.functions = LambdaSettings()
+        self.functions = LambdaSettings(lambda name: _arn(region, "lambda", f"function:{name}"))
         self.schemas = SchemaRegistry()
         own: dict[str, WSGIApplication] = {
             "cloudformation": self._stacks,

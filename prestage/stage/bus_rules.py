@@ -16,6 +16,9 @@ from prestage.stage.deployment import Rule, Target
 from prestage.stage.roles import Context, Wish
 from prestage.stage.schedules import Schedules
 
+_AWSS_OWN = frozenset({None, "default"})
+"""The names of the account's default bus."""
+
 
 class Asked(BaseModel):
     """What an operation is asked with. What it does not know is left alone, as EventBridge does."""
@@ -30,7 +33,7 @@ class _OfRule(Asked):
     @property
     def is_on_awss_own(self) -> bool:
         """Whether it is about a rule on the account's default bus."""
-        return self.event_bus_name in {None, "default"}
+        return self.event_bus_name in _AWSS_OWN
 
 
 class _PutRule(_OfRule):
@@ -66,7 +69,7 @@ class _RemoveTargets(_OfTargets):
 class RuleOperations:
     """PutRule, DescribeRule, EnableRule, DisableRule, DeleteRule, ListRules, and those of targets.
 
-    Of `schedules`, which are on AWS's own bus, those that describe, enable and disable.
+    Of `schedules`, which are on AWS's own bus, those that list, describe, enable and disable.
     """
 
     def __init__(self, bus: Bus, schedules: Schedules) -> None:
@@ -166,8 +169,11 @@ class RuleOperations:
 
     def _list_rules(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
         bus = asked.get("EventBusName")
-        self._check(access_key_id, "ListRules", bus, None)
         prefix = asked.get("NamePrefix", "")
+        if bus in _AWSS_OWN:
+            names = [name for name in self._schedules.names if name.startswith(prefix)]
+            return {"Rules": [self._schedules.told(name) for name in names]}
+        self._check(access_key_id, "ListRules", bus, None)
         return {"Rules": [_told(rule) for rule in self._bus.rules if rule.name.startswith(prefix)]}
 
     def _known(self, name: str) -> Rule:

@@ -1,4 +1,4 @@
-"""What Lambda is told of functions beside what they are: whether they are fed, and how often they may run at once.
+"""What Lambda is told of functions beside what they are: whether they are fed, how often they may run, and to run.
 
 An AWS endpoint for the operations that look at that and change it. What is changed is honoured: `Poller` feeds no
 function whose mapping is disabled, and `Lambdas` invokes none that may not run. Other reservations are not looked at.
@@ -6,6 +6,7 @@ function whose mapping is disabled, and `Lambdas` invokes none that may not run.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,34 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from prestage.stage.deployment import DeployedFunction
+from prestage.stage.execution import InvocationError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _CONCURRENCY = "functions/<name>/concurrency"
-_MAPPING = "/2015-03-31/event-source-mappings/<name>"
+_MAPPINGS = "/2015-03-31/event-source-mappings"
+_MAPPING = f"{_MAPPINGS}/<name>"
+_AT_ONCE = 1000
+"""Executions that an account may have at once, unless it asks for more."""
 
 type _Answer = tuple[Mapping[str, Any], HTTPStatus]
 
 
-class LambdaSettings:
-    """A WSGI application that answers for functions and for what feeds them, by their names and mappings' ids."""
+type Invoke = Callable[[str, Any], Any]
+"""Runs a function, by its logical id, with an event."""
 
-    def __init__(self) -> None:
+
+class LambdaSettings:
+    """A WSGI application that answers for functions and for what feeds them, by their names and mappings' ids.
+
+    Args:
+        arn: gives a function's ARN, by its name.
+    """
+
+    def __init__(self, arn: Callable[[str], str]) -> None:
+        self._arn = arn
+        self._invokes: dict[str, Invoke] = {}
         self._functions: dict[str, DeployedFunction] = {}
         self._mapped: dict[str, DeployedFunction] = {}
         self._disabled: set[str] = set()
@@ -39,6 +54,9 @@ class LambdaSettings:
             "DeleteFunctionConcurrency": self._delete_concurrency,
             "GetEventSourceMapping": self._mapping,
             "UpdateEventSourceMapping": self._update_mapping,
+            "ListEventSourceMappings": self._mappings,
+            "GetAccountSettings": self._account,
+            "Invoke": self._invoke,
         }
         self._paths = Map(
             [
@@ -48,6 +66,9 @@ class LambdaSettings:
                 _rule("DELETE", f"/2017-10-31/{_CONCURRENCY}", "DeleteFunctionConcurrency"),
                 _rule("GET", _MAPPING, "GetEventSourceMapping"),
                 _rule("PUT", _MAPPING, "UpdateEventSourceMapping"),
+                _rule("GET", _MAPPINGS, "ListEventSourceMappings"),
+                _rule("POST", "/2015-03-31/functions/<name>/invocations", "Invoke"),
+                _rule("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
             ]
         )
 
@@ -59,6 +80,10 @@ class LambdaSettings:
                 self._mapped[function.mapping_id] = function
             if function.reserved_concurrency is not None:
                 self._reserved[function.name] = function.reserved_concurrency
+
+    def run_with(self, invoke: Invoke, functions: Iterable[DeployedFunction]) -> None:
+        """Have these functions run by that, where somebody invokes them."""
+        self._invokes |= {function.name: invoke for function in functions}
 
     def may_run(self, function: DeployedFunction) -> bool:
         """Whether it may run at all."""
@@ -72,7 +97,7 @@ class LambdaSettings:
         """Answer one request (WSGI)."""
         try:
             operation, found = self._paths.bind_to_environ(environ).match()
-            told, status = self._operations[operation](found["name"], Request(environ))
+            told, status = self._operations[operation](found.get("name", ""), Request(environ))
             answer = _answer(told, status)
         except (HTTPException, KeyError):
             error = {"x-amzn-errortype": "ResourceNotFoundException"}
@@ -101,7 +126,7 @@ class LambdaSettings:
         found = self._mapped[mapping_id]
         state = "Disabled" if mapping_id in self._disabled else "Enabled"
         told = {"UUID": mapping_id, "State": state, "EventSourceArn": found.queue_arn, "BatchSize": found.batch_size}
-        return told, HTTPStatus.OK
+        return {**told, "FunctionArn": self._arn(found.name)}, HTTPStatus.OK
 
     def _update_mapping(self, mapping_id: str, asked: Request) -> _Answer:
         wanted = json.loads(asked.data)
@@ -110,6 +135,25 @@ class LambdaSettings:
         change = self._disabled.discard if wanted.get("Enabled", True) else self._disabled.add
         change(mapping_id)
         return self._mapping(mapping_id, asked)[0], HTTPStatus.ACCEPTED
+
+    def _mappings(self, _: str, asked: Request) -> _Answer:
+        told = [self._mapping(mapping_id, asked)[0] for mapping_id in self._mapped]
+        return {"EventSourceMappings": told}, HTTPStatus.OK
+
+    def _account(self, _name: str, _: Request) -> _Answer:
+        left = _AT_ONCE - sum(self._reserved.values())
+        return {
+            "AccountLimit": {"ConcurrentExecutions": _AT_ONCE, "UnreservedConcurrentExecutions": left},
+            "AccountUsage": {"FunctionCount": len(self._functions)},
+        }, HTTPStatus.OK
+
+    def _invoke(self, name: str, asked: Request) -> _Answer:
+        """Run it before it is said that it will be, so that nothing is left to wait for; how it went is not told."""
+        if asked.headers.get("X-Amz-Invocation-Type") != "Event":
+            raise KeyError(name)
+        with suppress(InvocationError):
+            self._invokes[name](self._functions[name].logical_id, json.loads(asked.data or b"{}"))
+        return {}, HTTPStatus.ACCEPTED
 
 
 def _rule(method: str, path: str, operation: str) -> Rule:

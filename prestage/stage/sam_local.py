@@ -131,6 +131,12 @@ def sam_settings(*, pull: bool) -> str:
     return "\n".join(["version = 0.1\n", *sections])
 
 
+def curl_options(webhook: Delivery, body: Path) -> str:
+    """What `curl -K` reads to send a webhook whose body is in that file."""
+    headers = [f'header = "{name}: {value}"' for name, value in webhook.headers.items()]
+    return "\n".join([*headers, f'data-binary = "@{body}"', ""])
+
+
 class SamLocal(Closing):
     """A stage for containers, and the folder that points `sam local` at it, from construction until `close`.
 
@@ -193,9 +199,7 @@ class SamLocal(Closing):
         settings = sam_settings(pull=not self._engine.has_image(image))
         (folder / "samconfig.toml").write_text(settings, encoding="utf-8")
         (folder / "webhook.json").write_bytes(self.webhook.body)
-        headers = [f'header = "{name}: {value}"' for name, value in self.webhook.headers.items()]
-        options = "\n".join([*headers, f'data-binary = "@{folder / "webhook.json"}"', ""])
-        (folder / "webhook.curl").write_text(options, encoding="utf-8")
+        (folder / "webhook.curl").write_text(curl_options(self.webhook, folder / "webhook.json"), encoding="utf-8")
 
     def _remove_containers(self) -> None:
         """Remove those that are pointed at this stage: a warm one of `sam local start-api` would be left."""

@@ -13,6 +13,11 @@ class Schedules:
         self._disabled: set[str] = set()
 
     @property
+    def names(self) -> Sequence[str]:
+        """Those of their rules, in alphabetical order."""
+        return sorted(self._schedules)
+
+    @property
     def enabled(self) -> list[Schedule]:
         """Those that would run their functions."""
         return [one for name, one in self._schedules.items() if name not in self._disabled]

@@ -29,7 +29,7 @@ class _RefusedError(Exception):
 
 class Stacks:
     """A WSGI application that answers CreateStack, of a template with outputs alone, DescribeStacks, and for what the
-    stage itself deployed ListStackResources.
+    stage itself deployed ListStackResources and DescribeStackResource.
 
     Args:
         stack_id: gives a stack's ARN, by its name.
@@ -38,10 +38,11 @@ class Stacks:
     def __init__(self, stack_id: Callable[[str], str]) -> None:
         self._stack_id = stack_id
         self._stacks: dict[str, str] = {}
-        self._resources: dict[str, str] = {}
+        self._resources: dict[str, dict[str, Resource]] = {}
         self._operations: Mapping[str, Callable[[_Asked], str]] = {
             "CreateStack": self._create,
             "DescribeStacks": self._describe,
+            "DescribeStackResource": self._describe_resource,
             "ListStackResources": self._list_resources,
         }
 
@@ -63,7 +64,7 @@ class Stacks:
         resources: Iterable[Resource] = (),
     ) -> None:
         """Tell of a stack from now on."""
-        self._resources[name] = _members("StackResourceSummaries", [_resource(one) for one in resources])
+        self._resources[name] = {one.logical_id: one for one in resources}
         told = [
             _element("StackName", escape(name)),
             _element("StackId", escape(self._stack_id(name))),
@@ -94,7 +95,16 @@ class Stacks:
         return _members("Stacks", list(self._stacks.values()) if name is None else [self._stacks[name]])
 
     def _list_resources(self, asked: _Asked) -> str:
-        name = asked["StackName"]
+        return _members("StackResourceSummaries", [_resource(one) for one in self._of(asked["StackName"]).values()])
+
+    def _describe_resource(self, asked: _Asked) -> str:
+        name, logical_id = asked["StackName"], asked["LogicalResourceId"]
+        found = self._of(name).get(logical_id)
+        if found is None:
+            raise _RefusedError(f"Resource {logical_id} does not exist for stack {name}")
+        return _element("StackResourceDetail", _resource(found))
+
+    def _of(self, name: str) -> Mapping[str, Resource]:
         if name not in self._resources:
             raise _RefusedError(f"Stack with id {name} does not exist")
         return self._resources[name]

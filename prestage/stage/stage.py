@@ -232,6 +232,7 @@ class Stage(Closing):
         )
         self._parts.callback(made.close)
         self._owners.append(made)
+        self.aws.functions.run_with(made.invoke, deployment.functions)
         self.roles |= {one.access_key_id: deployment.roles[one.logical_id] for one in deployment.functions}
         return made
 

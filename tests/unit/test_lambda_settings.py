@@ -1,6 +1,7 @@
 """What the stage's Lambda is told of functions: it says so, and what is changed is honoured."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ STEP = DeployedFunction("Step", "step.handler", {}, 10, 512, "StepRole", (), nam
 
 @pytest.fixture
 def settings() -> LambdaSettings:
-    made = LambdaSettings()
+    made = LambdaSettings("arn:aws:lambda:us-east-1:123456789012:function:{}".format)
     made.add([STEP])
     return made
 
@@ -70,6 +71,35 @@ def test_a_function_with_no_execution_is_neither_fed_nor_invoked(
     assert settings.is_fed(STEP)
 
 
+def test_what_feeds_functions_is_listed(client: Any) -> None:
+    client.update_event_source_mapping(UUID=MAPPING, Enabled=False)
+    [told] = client.list_event_source_mappings()["EventSourceMappings"]
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:prestage-Step"
+    assert (told["UUID"], told["State"], told["FunctionArn"]) == (MAPPING, "Disabled", arn)
+
+
+def test_what_is_reserved_for_one_is_not_left_for_the_others(client: Any) -> None:
+    client.put_function_concurrency(FunctionName="prestage-Step", ReservedConcurrentExecutions=40)
+    told = client.get_account_settings()["AccountLimit"]
+    assert (told["ConcurrentExecutions"], told["UnreservedConcurrentExecutions"]) == (1000, 960)
+
+
+def test_a_function_is_run_when_it_is_invoked_and_how_it_went_is_nobodys_business(
+    client: Any, settings: LambdaSettings
+) -> None:
+    ran: list[object] = []
+
+    def run(logical_id: str, event: object) -> None:
+        ran.append((logical_id, event))
+        raise InvocationError("it raised")
+
+    settings.run_with(run, [STEP])
+    assert client.invoke(FunctionName="prestage-Step", InvocationType="Event")["StatusCode"] == HTTPStatus.ACCEPTED
+    assert ran == [("Step", {})]
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.invoke(FunctionName="prestage-Step")
+
+
 def test_there_is_nothing_else(client: Any) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.get_function_configuration(FunctionName="other")
@@ -80,7 +110,7 @@ def test_there_is_nothing_else(client: Any) -> None:
 def test_a_schedule_that_is_disabled_is_none_of_those_that_run() -> None:
     schedules = Schedules([Schedule("hourly", "arn:hourly", "rate(1 hour)", "Janitor")])
     schedules.set_state("hourly", enabled=False)
-    assert (schedules.enabled, schedules.told("hourly")["State"]) == ([], "DISABLED")
+    assert (schedules.names, schedules.enabled, schedules.told("hourly")["State"]) == (["hourly"], [], "DISABLED")
     schedules.set_state("hourly", enabled=True)
     assert [one.name for one in schedules.enabled] == ["hourly"]
     with pytest.raises(KeyError):

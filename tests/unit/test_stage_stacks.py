@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -46,3 +47,15 @@ def test_a_stack_that_is_not_there_is_refused_in_cloudformations_words(aws: Loca
 def test_what_the_stage_does_not_do_is_refused_by_name(aws: LocalAws) -> None:
     with pytest.raises(ClientError, match="does no DeleteStack: CreateStack, DescribeStacks"):
         aws.client("cloudformation").delete_stack(StackName="one")
+
+
+def test_a_resource_is_told_of_by_its_logical_id(aws: LocalAws, tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources:\n  Letters:\n    Type: AWS::SQS::Queue\n")
+    aws.deploy(template, {}, stack_name="deployed", api_url="http://127.0.0.1:9")
+    client = aws.client("cloudformation")
+    told = client.describe_stack_resource(StackName="deployed", LogicalResourceId="Letters")["StackResourceDetail"]
+    assert told["ResourceType"] == "AWS::SQS::Queue"
+    assert told["PhysicalResourceId"] == aws.client("sqs").get_queue_url(QueueName="deployed-Letters")["QueueUrl"]
+    with pytest.raises(ClientError, match="Resource Others does not exist for stack deployed"):
+        client.describe_stack_resource(StackName="deployed", LogicalResourceId="Others")
