@@ -1,31 +1,71 @@
-"""Commands, as README.md and docs/ have them: the lines of code blocks, put together where they go on."""
+"""Commands, as the pages have them: the lines of their code blocks, put together where they go on."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 _BETWEEN = frozenset({"<", ">", "|", "&&", ";"})
-_BLOCK = re.compile(r"^ {4,8}(?=\S)")
+_SHELLS = frozenset({"", "sh", "bash", "shell", "console"})
+"""What a fence says that a shell's lines are in; an indented block says nothing."""
+
+_PROMPT = "$ "
+_FUNCTION = re.compile(r"\w+\(\) *\{")
+_VARIABLE = re.compile(r"\w+=\$\(.*\)$")
+
+SHOWN = {
+    "README.md": ("A pull request is opened (GitHub's webhooks",),
+    "docs/architecture.md": ("rule ─▶ queue",),
+    "docs/audit.md": ("note: SecretChanged is kept",),
+    "docs/deploying.md": ("least privilege",),
+    "docs/performance.md": ("Linux on x86_64",),
+    "docs/runbook.md": ("fields @timestamp",),
+}
+"""How blocks begin that nobody types into a shell, by page: what is printed, a diagram, a query of CloudWatch's."""
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """Every page that has something to type; those under contracts/ are for programs."""
+    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [*found, *sorted((ROOT / "examples").rglob("README.md"))]
 
 
-def commands(text: str) -> Iterator[str]:
-    """Each command of the indented blocks, without a prompt before it and without what is said about it after it."""
-    unfinished = ""
-    for line in text.splitlines():
-        if not _BLOCK.match(line) and not unfinished:
-            continue
-        said = line.strip().removeprefix("$ ")
-        if said.endswith("\\"):
-            unfinished += said.removesuffix("\\")
-            continue
-        yield re.sub(r"\s+# .*", "", unfinished + said).strip()
-        unfinished = ""
+def name(page: Path) -> str:
+    """A page's name, from the root."""
+    return str(page.relative_to(ROOT))
+
+
+@cache
+def commands_of(page: Path) -> list[str]:
+    """Each command of a page, once, in order."""
+    return list(dict.fromkeys(commands(page.read_text(), SHOWN.get(name(page), ()))))
+
+
+def commands(text: str, shown: tuple[str, ...] = ()) -> Iterator[str]:
+    """Each command of the blocks, without a prompt before it and without what is said about it after it.
+
+    Where there are prompts, only what follows one is a command. `shown` are beginnings of blocks that have none.
+    """
+    for block in blocks(text):
+        if not (_is_json(block) or (shown and block.startswith(shown))):
+            yield from _typed(block.splitlines())
+
+
+def blocks(text: str) -> Iterator[str]:
+    """What is in blocks that may be a shell's."""
+    for token in MarkdownIt().parse(text):
+        if token.type == "code_block" or (token.type == "fence" and token.info in _SHELLS):
+            yield token.content
+
+
+def defines(command: str) -> bool:
+    """Whether it only makes a function or a variable, for the commands after it."""
+    return bool(_FUNCTION.match(command) or _VARIABLE.match(command))
 
 
 def section(text: str, heading: str) -> str:
@@ -43,5 +83,30 @@ def typed_words(command: str, program: str) -> list[str] | None:
             calls.append([])
         else:
             calls[-1].append(word)
-    called = next((call for call in calls if call and call[0].rpartition("/")[2] == program), None)
+    without_variables = [[word for word in call if not re.match(r"[A-Z_]+=", word)] for call in calls]
+    called = next((call for call in without_variables if call and call[0].rpartition("/")[2] == program), None)
     return None if called is None else called[1:]
+
+
+def _typed(lines: list[str]) -> Iterator[str]:
+    is_prompted = any(line.startswith(_PROMPT) for line in lines)
+    unfinished = ""
+    for line in lines:
+        if not line.strip() or (is_prompted and not unfinished and not line.startswith(_PROMPT)):
+            continue
+        said = re.sub(r"\s+# .*", "", line.removeprefix(_PROMPT)).strip()
+        if said.endswith("\\"):
+            unfinished += said.removesuffix("\\")
+        elif _FUNCTION.match(unfinished + said) and not said.endswith("}"):
+            unfinished += f"{said}\n"
+        else:
+            yield unfinished + said
+            unfinished = ""
+
+
+def _is_json(block: str) -> bool:
+    try:
+        json.loads(block)
+    except ValueError:
+        return False
+    return True
