@@ -18,9 +18,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 _UNTIL_CTRL_C = "goes on until Ctrl-C: "
 _AS_SAM_TAKES_IT = "sam has to take its options (tests/unit/test_documented_commands.py); "
 _IN_CONTAINERS = f"{_AS_SAM_TAKES_IT}`make check-sam-local` does it, where there is a container engine"
-_BY_PIP = (
-    f"{_AS_SAM_TAKES_IT}the same code and wheel are run by tests/unit/test_subscriber.py, and `make lint` validates"
-)
+_BUILD = "PIP_FIND_LINKS=$PWD/../../dist sam build"
 
 ELSEWHERE: Mapping[str, str] = {
     "make package && source .venv/bin/activate": "`make build` begins with it; the PATH has the programs of .venv",
@@ -44,8 +42,9 @@ ELSEWHERE: Mapping[str, str] = {
     "make simulate SEED=17": "tests/simulation/test_simulation.py does that one among others",
     "make simulate SEED=5483": "tests/simulation/test_simulation.py does others",
     "make simulate-mutants": "tests/simulation/test_simulation.py does those that are found soon",
-    "PIP_FIND_LINKS=$PWD/../../dist sam build": _BY_PIP,
-    "PIP_FIND_LINKS=$PWD/../../dist sam build --template cross-account.yaml": _BY_PIP,
+    _BUILD: "asks the package index: tests/fidelity/test_built_example.py, in `make build`",
+    f"{_BUILD} --template cross-account.yaml": f"{_AS_SAM_TAKES_IT}"
+    "the same code is built by tests/fidelity/test_built_example.py, and `make lint` validates the template",
     "sam deploy --guided": f"{_AS_SAM_TAKES_IT}it asks; the stack is deployed by tests/unit/test_subscriber.py",
 }
 """Why, and which test or step of CI sees to it, by command. Targets of make that .ci/run makes are not named here."""
