@@ -103,9 +103,8 @@ def _serve(path: str) -> None:
         listening.listen()
         sys.stdout.write(_UP)
         sys.stdout.flush()
-        while (
-            sys.stdin not in select.select([listening, sys.stdin], [], [])[0]
-        ):  # which is closed by whoever began this
+        wanted = [listening, sys.stdin]  # which is closed by whoever began this
+        while sys.stdin not in select.select(wanted, [], [])[0]:
             connection, _ = listening.accept()
             _reap()
             with connection:
