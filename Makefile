@@ -23,7 +23,7 @@ setup: .venv/.ready ## Install everything into .venv (uv itself into .uv where i
 
 .venv/.ready: pyproject.toml uv.lock .python-version | $(filter .uv/bin/uv,$(UV))
 	@$(UV) python find --no-python-downloads --quiet >/dev/null 2>&1 || echo "setup: no CPython $$(cat .python-version) on this machine, uv fetches one"
-	@$(UV) sync --frozen --quiet || { echo "setup: the packages could not be installed; see the lines above. Is the package index reachable?" >&2; exit 1; }
+	@$(UV) sync --frozen --quiet --compile-bytecode || { echo "setup: the packages could not be installed; see the lines above. Is the package index reachable?" >&2; exit 1; }
 	@touch $@
 
 fmt: setup ## Format the code and mend what ruff can mend
