@@ -16,7 +16,7 @@ import pytest
 
 from prestage.stage import caddy
 from prestage.stage.serve import Server
-from tests.unit.test_boot import SHA, SHELLS, Machine, Source, archive, bring, brings_its_own, link, new_machine
+from tests.unit.boot_machine import SHA, SHELLS, Machine, Source, archive, bring, brings_its_own, link, new_machine
 
 PASSWORD = "planted-password"  # of no account
 APPLICATION = """
