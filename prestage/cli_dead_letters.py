@@ -74,11 +74,13 @@ def redrive(
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Give one to its reaction again, or all. What was done before it was given up is not done twice."""
-    if (letter is None) != every or (letter and reaction):
+    if (letter is None) != every or (letter is not None and reaction):
         raise typer.BadParameter("say an ID, or --all, which --reaction narrows")
     found = Stack.named(stack)
     letters, stating = _letters(found, reaction), _stating(found, DeadLetterRedriven)
-    able, unable = ([letters.redrive(letter, stating)], []) if letter else letters.redrive_all(reaction, stating)
+    able, unable = (
+        ([letters.redrive(letter, stating)], []) if letter is not None else letters.redrive_all(reaction, stating)
+    )
     for one in able:
         typer.echo(f"redriven to {one.reaction}: {one.id} ({_name(one)})")
     for one in unable:
@@ -148,11 +150,11 @@ def _advice(letter: DeadLetter) -> str:
 
 
 def _name(letter: DeadLetter) -> str:
-    return letter.fact.name() if letter.fact else "no fact"
+    return letter.named or "no fact"
 
 
 def _says(letter: DeadLetter) -> str:
-    said = gist_of(letter.fact) if letter.fact else ""
+    said = gist_of(letter.fact) if letter.fact else "which can't be read" if letter.named else ""
     return f"({said})" if said else ""
 
 

@@ -5,11 +5,13 @@ after its fact is in the reaction's own queue again, or where somebody discards 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -25,6 +27,7 @@ _LOOKING = 60
 """Seconds that a letter is out of the others' sight while it is looked at, unless it is put back before."""
 
 _AT_ONCE = 10
+_NAME = re.compile(r"[A-Za-z]{1,64}")
 _WAIT = 1
 """Seconds. A receive that waits asks all of SQS's servers, one that doesn't only some of them."""
 
@@ -73,6 +76,17 @@ class DeadLetter:
             return kind.model_validate(envelope.detail) if kind and kind.is_from(envelope.source) else None
         except ValidationError:
             return None
+
+    @property
+    def named(self) -> str | None:
+        """The name that the message gives its fact, whether or not this version can read it; None if it gives none."""
+        if self.fact:
+            return self.fact.name()
+        try:
+            name = Envelope.model_validate_json(self.body).detail_type
+        except ValidationError:
+            return None
+        return name if _NAME.fullmatch(name) else None
 
     @property
     def group(self) -> str | None:
@@ -161,6 +175,8 @@ class DeadLetters:
         return letter
 
     def _one(self, letter_id: str) -> tuple[DeadLetter, list[DeadLetter]]:
+        if not letter_id:
+            raise NoSuchLetterError("an empty text is no dead letter's id: see `prestage dead-letters list`")
         letters = self._take(None)
         found = [letter for letter in letters if letter.id.startswith(letter_id)]
         if len(found) == 1:
@@ -193,10 +209,16 @@ class DeadLetters:
                 return
 
     def _put_back(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
-            self._sqs.change_message_visibility(
-                QueueUrl=letter.queues.url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
-            )
+        """Have them seen by others. One that was out of sight for too long to be put back is there by itself."""
+        for url, lying in groupby(sorted(letters, key=_url), key=_url):
+            for some in batched(lying, _AT_ONCE, strict=False):
+                self._sqs.change_message_visibility_batch(
+                    QueueUrl=url,
+                    Entries=[
+                        {"Id": str(number), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
+                        for number, letter in enumerate(some)
+                    ],
+                )
 
     def _send_again(self, letter: DeadLetter) -> None:
         """First into the reaction's queue, then out of this one: what is there twice is reacted to once."""
@@ -206,6 +228,10 @@ class DeadLetters:
 
     def _delete(self, letter: DeadLetter) -> None:
         self._sqs.delete_message(QueueUrl=letter.queues.url, ReceiptHandle=letter.receipt_handle)
+
+
+def _url(letter: DeadLetter) -> str:
+    return letter.queues.url
 
 
 def _queues(outputs: Mapping[str, str]) -> Iterator[_Queues]:
@@ -248,8 +274,8 @@ def _why(told: Mapping[str, str]) -> tuple[str, str]:
 
 
 def pretty(body: str) -> str:
-    """The message as people read it; as it is where it is no JSON."""
+    """The message as people read it; as it is where it is no JSON, or too deep."""
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body

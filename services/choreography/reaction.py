@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from choreography import measures
+from choreography import malformed, measures
 from choreography.clock import Clock
 from choreography.measures import Measure, count
 from choreography.memory import Claim, HeldError, Key, Memory
@@ -217,7 +217,7 @@ class Reaction:
             kind = self._taken(envelope.detail_type, envelope.source)
             event = kind.model_validate(envelope.detail) if kind else None
         except ValidationError as error:
-            self._bury(message, _reason("malformed", f"{error.error_count()} fields are not as promised"))
+            self._bury(message, _reason("malformed", malformed.told(error)))
             return None
         if event is None:
             told = f"{envelope.detail_type} of {envelope.source} does not lead to {self._name}: see the queue's rule"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from choreography import malformed
 from choreography import reaction as kernel
 from choreography.queue import Message
 from choreography.reaction import Reaction, RetryLaterError, Step
@@ -42,6 +43,34 @@ def test_what_cannot_be_read_is_buried_at_once(world: World, body: str) -> None:
     (letter,) = world.dead_letters()
     assert (letter["body"], letter["ReasonCode"]) == (body, "malformed")
     assert (world.step.runs, world.bus.facts) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "Not as promised: the message (json_invalid)"),
+        (fact().replace('"hop": 1', '"hop": 17'), "Not as promised: metadata.hop (less_than_equal)"),
+        (
+            fact().replace('"version": "1.', '"version": "1.9.'),
+            "Not as promised: metadata.version (string_pattern_mismatch)",
+        ),
+        ('{"source": "a", "account": 1}', "account (string_type), detail-type (missing), detail (missing)"),
+        ("{}", "Not as promised: account (missing), source (missing), detail-type (missing), 1 more"),
+    ],
+)
+def test_what_cannot_be_read_says_which_fields_are_wrong_and_how(world: World, body: str, words: str) -> None:
+    world.deliver(world.send(body))
+    (letter,) = world.dead_letters()
+    assert words in letter["ReasonMessage"]
+
+
+def test_what_is_wrong_is_said_without_a_word_of_the_senders() -> None:
+    class Told(BaseModel):
+        values: dict[str, int]
+
+    with pytest.raises(ValidationError) as raised:
+        Told.model_validate({"values": {"Secret Words": "a-secret", "a" * 60: "b"}})
+    assert malformed.told(raised.value) == "Not as promised: values.… (int_parsing), values.… (int_parsing)"
 
 
 @given(body=st.text(min_size=1))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_one_is_redriven_to_its_reaction_and_is_gone(shell: Shell, buried: Lette
 
 def test_all_are_redriven_but_what_no_reaction_could_do_anything_with(shell: Shell, buried: Letters) -> None:
     buried.bury("Vault", message("EnvironmentCreated"), "internal_error", "An error in Prestage")
-    buried.bury("Vault", "{", "malformed", "1 fields are not as promised")
+    buried.bury("Vault", "{", "malformed", "Not as promised: the message (json_invalid)")
     told = shell.do("dead-letters", "redrive", "--all")
     assert (told.count("redriven to"), told.count("left:")) == (2, 1)
     assert [row[-1] for row in shell.run("dead-letters", "list").rows] == ["malformed"]
@@ -188,12 +189,42 @@ def test_what_this_release_cannot_read_is_not_said_to_be_redriven_by_it(
 
 
 def test_one_that_is_no_event_is_shown_as_it_is_without_moving_the_cursor(shell: Shell, letters: Letters) -> None:
-    letters.bury("Vault", "not JSON \u202e", "malformed", "1 fields are not as promised")
+    letters.bury("Vault", "not JSON \u202e", "malformed", "Not as promised: the message (json_invalid)")
     [[short, *_]] = shell.run("dead-letters", "list").rows
     shown = shell.do("dead-letters", "show", short)
     assert "not JSON \\u202e" in shown
     assert "nothing can be done with it" in shown
     assert "to redrive" not in shown
+
+
+def test_a_fact_that_cannot_be_read_is_told_by_its_name(shell: Shell, letters: Letters) -> None:
+    event = json.loads(message("SecretsResolved"))
+    del event["detail"]["data"]["environment"]
+    letters.bury("Vault", json.dumps(event), "malformed", "Not as promised: data.environment (missing)")
+    [[short, _, _, name, *_]] = shell.run("dead-letters", "list").rows
+    assert name == "SecretsResolved"
+    assert "SecretsResolved (which can't be read)" in shell.do("dead-letters", "show", short)
+
+
+def test_one_that_is_nested_too_deeply_is_shown_as_it_is(shell: Shell, letters: Letters) -> None:
+    letters.bury("Vault", "[" * 50_000, "malformed")
+    [[short, *_]] = shell.run("dead-letters", "list").rows
+    assert "[" * 50_000 in shell.do("dead-letters", "show", short)
+
+
+@pytest.mark.parametrize("command", [("show",), ("redrive",), ("discard", "--yes")])
+def test_an_empty_id_is_no_letters(shell: Shell, buried: Letters, command: tuple[str, ...]) -> None:
+    """As from a variable that is not set."""
+    shell.run("dead-letters", command[0], "", *command[1:]).refused("empty", "prestage dead-letters list")
+    assert len(shell.run("dead-letters", "list").rows) == 1
+
+
+def test_more_than_go_at_once_are_looked_at_and_stay(shell: Shell, letters: Letters) -> None:
+    for _ in range(23):
+        letters.bury("Vault", message("PrCommented"))
+        letters.bury("Runtimes", message("SecretsResolved"))
+    for _ in range(2):
+        assert len(shell.run("dead-letters", "list").rows) == 46
 
 
 def test_a_discard_asks_first(shell: Shell, buried: Letters) -> None:
@@ -211,10 +242,13 @@ def test_a_discard_that_is_not_to_ask_does_not(shell: Shell, buried: Letters) ->
     assert shell.do("dead-letters", "list") == ""
 
 
-def test_an_id_that_several_begin_with_is_asked_again(shell: Shell, buried: Letters) -> None:
-    buried.bury("Runtimes", message("SecretsResolved"))
-    shell.run("dead-letters", "show", "").refused("2 dead letters begin with")
-    assert len(shell.run("dead-letters", "list").rows) == 2
+def test_an_id_that_several_begin_with_is_asked_again(shell: Shell, letters: Letters) -> None:
+    for _ in range(17):  # ids are hexadecimal
+        letters.bury("Runtimes", message("SecretsResolved"))
+    digits = Counter(short[0] for [short, *_] in shell.run("dead-letters", "list").rows)
+    [(digit, number)] = digits.most_common(1)
+    shell.run("dead-letters", "show", digit).refused(f"{number} dead letters begin with {digit}")
+    assert digits.total() == 17
 
 
 def test_every_reason_that_something_is_given_up_for_has_advice() -> None:
