@@ -1,5 +1,6 @@
 """The operator's command line."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,6 +98,8 @@ EXPECTED = (
 )
 """What an operator can do something about: told in one line, without a trace."""
 
+_REGION = "AWS_DEFAULT_REGION"
+
 PIPED_WIDTH = 110
 """Columns of the demo where nobody says how many there are. An address and its commit fit."""
 
@@ -143,6 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Gives the exit status: 1 after an error, 2 if what was asked is no command.
     """
+    if not os.environ.get(_REGION):
+        os.environ.pop(_REGION, None)  # botocore takes an empty one for a region's name
     try:
         ended = app(None if arguments is None else list(arguments), prog_name="prestage", standalone_mode=False)
     except typer.TyperException as error:

@@ -94,6 +94,8 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Add an app: its pull requests get previews from now on."""
+    if not name.isprintable():
+        raise typer.BadParameter("NAME has characters that don't print")
     found = Stack.named(stack)
     told, installation_id = _repository(found, repository, repository_id, installation_id)
     with checking(_OPTIONS):

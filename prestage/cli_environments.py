@@ -158,7 +158,7 @@ def _ask(stack: Stack, event: type[Event], environment: Environment, reference: 
 
 
 def _tell(reference: str, what: str, asked: str) -> None:
-    typer.echo(f"asked for {reference} {what}; what follows: `prestage environments trace {asked}`")
+    typer.echo(printable(f"asked for {reference} {what}; what follows: `prestage environments trace {asked}`"))
 
 
 def _how_to_begin(environment: Environment) -> str:

@@ -44,6 +44,12 @@ def test_without_a_region_it_says_how_to_set_one(shell: Shell) -> None:
     shell.run("users", "list").refused("no AWS region", "AWS_DEFAULT_REGION")
 
 
+def test_a_region_that_is_set_to_nothing_is_none(shell: Shell) -> None:
+    shell.log_in_afresh()
+    shell.monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+    shell.run("users", "list").refused("no AWS region", "AWS_DEFAULT_REGION")
+
+
 def test_a_profile_that_is_not_there_is_refused(shell: Shell) -> None:
     shell.log_in_afresh()
     shell.monkeypatch.setenv("AWS_PROFILE", "nope")

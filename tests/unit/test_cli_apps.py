@@ -139,6 +139,10 @@ def test_a_name_that_is_empty_is_refused(shell: Shell) -> None:
     shell.run(*add_app(" ")).refused("NAME: 1 to 100 characters", status=2)
 
 
+def test_a_name_that_would_move_the_cursor_is_refused(shell: Shell) -> None:
+    shell.run(*add_app("a\x1b[31mred")).refused("NAME has characters that don't print", status=2)
+
+
 def test_a_repository_is_called_owner_and_name(shell: Shell) -> None:
     ids = ("--repository-id", "42", "--installation-id", "7")
     shell.run(*add_app("web", "shop", *ids)).refused("--repository: owner/name", status=2)

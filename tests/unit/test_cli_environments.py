@@ -298,6 +298,12 @@ def test_a_wrong_option_is_told_and_nothing_is_asked_for(
     assert len(shell.at.bus.events) == before
 
 
+def test_what_is_typed_is_not_said_so_that_it_moves_the_cursor(shell: Shell, shop: App) -> None:
+    said = shell.do("environments", "deploy", "storefront", "--branch", "a\nb")
+    assert said.startswith("asked for")
+    assert "a\\nb" in said
+
+
 def test_an_app_that_is_not_there_is_not_deployed(shell: Shell, shop: App) -> None:
     shell.run("environments", "deploy", "storefront#3").refused("there is no app storefront#3", "`prestage apps list`")
 
