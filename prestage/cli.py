@@ -26,6 +26,7 @@ from prestage import (
     cli_users,
     cli_values,
 )
+from prestage.aside import NoFolderError
 from prestage.bus_policy import PolicyOverwrittenError, SubscriberRefusedError
 from prestage.certificate_files import CertificateRefusedError
 from prestage.changes import NotStatedError
@@ -74,6 +75,7 @@ EXPECTED = (
     DomainRefusedError,
     GitHubLookUpError,
     InvalidVariableError,
+    NoFolderError,
     NoPasswordError,
     NoSuchAppError,
     NoSuchLetterError,

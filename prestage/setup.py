@@ -1,6 +1,5 @@
 """The first run, step by step. What is done already is left as it is, so that it can be repeated."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from choreography.clock import Clock
 from github_app.auth import AppCredentials, app_jwt
 from github_app.client import GitHubNotFoundError, GitHubRefusedError, GitHubUnavailableError
+from prestage.aside import check_folder, remove, write_aside
 from prestage.credentials import Credential, CredentialError, Credentials, app_text, parse_key
 from prestage.github_administration import Administration, HookConfig, Registered, web_url
 from prestage.manifest import Handshake
@@ -58,7 +58,7 @@ class GitHubSetup:
         changing: states what is changed.
         dialogue: with whoever sets it up.
         clock: the time.
-        aside: the folder for what AWS does not keep.
+        aside: the folder for what AWS does not keep, or not yet.
     """
 
     credentials: Credentials
@@ -75,12 +75,14 @@ class GitHubSetup:
 
         Raises:
             CredentialError: it is one already, and GitHub does not take its key; or none was registered.
+            NoFolderError: none was registered, as its key could not be put aside.
             RotationError: GitHub does not say.
         """
         if (app := self.credentials.app()) is not None:
             check_key(self.administration, app, self.clock)
             self.dialogue.tell(f"   done already: it is the App {app.slug}")
             return
+        check_folder(self.aside)
         github = web_url(self.api_url)
         whose = f"the organisation {organization}" if organization else "your own account"
         self._ask(f"registers the App {name} for {whose} at {github}, and keeps its key and its webhook's secret")
@@ -124,19 +126,22 @@ class GitHubSetup:
             ) from None
 
     def _keep(self, made: Registered) -> None:
-        """GitHub tells the key once: where AWS does not keep it, and nobody tries again, it goes to a file.
+        """GitHub tells the key once: where AWS does not keep it, it is in a file before anybody is asked what to do.
 
         Where GitHub made no secret for the webhook, `point` tells it the one that is kept here.
         """
         parse_key(str(made.id), made.slug, made.pem)
         secret = made.webhook_secret or new_secret()
+        files: list[Path] = []
         kept = False
         try:
-            while not kept:
-                kept = self._put(made, secret)
+            while not (kept := self._put(made, secret)):
+                files = files or self._put_aside(made, secret)
+                self._try_again(made, files)
         finally:
-            if not kept:
+            if not kept and not files:
                 self._put_aside(made, secret)
+        self._remove(files)
         self.dialogue.tell(f"   it is the App {made.slug} ({made.html_url})")
 
     def _put(self, made: Registered, secret: SecretStr) -> bool:
@@ -145,28 +150,47 @@ class GitHubSetup:
             self.credentials.put_webhook_secrets(secret)
         except (ClientError, BotoCoreError) as error:
             self.dialogue.tell(f"   AWS did not keep the App's key: {error}")
-            if not self.dialogue.retry("   Mend that (may you secretsmanager:PutSecretValue?). Try again?"):
-                raise UnfinishedError(
-                    f"the App {made.slug} is registered ({made.html_url}): put its key and its webhook's secret into "
-                    "Secrets Manager from the two files, delete them, and run `prestage setup` again"
-                ) from None
             return False
         return True
 
-    def _put_aside(self, made: Registered, secret: SecretStr) -> None:
-        files: dict[Credential, tuple[str, str]] = {
+    def _try_again(self, made: Registered, files: Sequence[Path]) -> None:
+        if self.dialogue.retry("   Mend that (may you secretsmanager:PutSecretValue?). Try again?"):
+            return
+        remedy = (
+            "put its key and its webhook's secret into Secrets Manager from the two files, delete them, and run "
+            "`prestage setup` again"
+            if files
+            else "its key is nowhere, so delete it in its settings, and begin again"
+        )
+        raise UnfinishedError(f"the App {made.slug} is registered ({made.html_url}): {remedy}")
+
+    def _put_aside(self, made: Registered, secret: SecretStr) -> list[Path]:
+        """Write the two files; none where one can't be written, which is told."""
+        texts: dict[Credential, tuple[str, str]] = {
             "github_key": (f"github-app-{made.slug}.json", app_text(str(made.id), made.slug, made.pem)),
             "webhook_secret": (f"webhook-secret-{made.slug}", secret.get_secret_value()),
         }
-        for credential, (name, text) in files.items():
-            path = self.aside / name
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
-            arn = self.credentials.arn(credential)
+        files: dict[Credential, Path] = {}
+        try:
+            for credential, (name, text) in texts.items():
+                files[credential] = write_aside(self.aside, name, text)
+        except OSError as error:
+            remove([*files.values()])
+            self.dialogue.tell(f"   nor can it be put into {self.aside.absolute()}: {error.strerror}")
+            return []
+        for credential, path in files.items():
             self.dialogue.tell(
-                f"   kept in {path}, for you alone: aws secretsmanager put-secret-value --secret-id {arn} "
-                f"--secret-string file://{path}"
+                f"   kept in {path}, for you alone, until AWS has it: aws secretsmanager put-secret-value --secret-id "
+                f"{self.credentials.arn(credential)} --secret-string file://{path}"
             )
+        return [*files.values()]
+
+    def _remove(self, files: Sequence[Path]) -> None:
+        left = remove(files)
+        if gone := [str(path) for path in files if path not in left]:
+            self.dialogue.tell(f"   AWS has the key now: removed {' and '.join(gone)}")
+        for path in left:
+            self.dialogue.tell(f"   AWS has the key now: delete {path}, which could not be removed")
 
     def point(self) -> None:
         """Have GitHub send webhooks to the stack, signed.

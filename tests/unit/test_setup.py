@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from choreography.clock import utc_now
 from github_app.client import build_http
+from prestage.aside import NoFolderError
 from prestage.credentials import Credential, CredentialError, Credentials
 from prestage.github_administration import Administration, web_url
 from prestage.manifest import Handshake
@@ -58,6 +60,7 @@ class SettingUp:
         self.credentials = Credentials(self.kept, OUTPUTS)
         self.told: list[str] = []
         self.answers: list[bool] = []
+        self.asked: Callable[[str], None] = lambda _: None
         self.changed: list[Sequence[Credential]] = []
         self.waits = 0
         self.owner = "octo-org"
@@ -82,7 +85,8 @@ class SettingUp:
         back = httpx.post(f"{self.url}{action.replace('octo-org', self.owner)}", data=confirmed, trust_env=False)
         assert httpx.get(back.headers["Location"], trust_env=False).status_code == 200
 
-    def _go_on(self, _question: str) -> bool:
+    def _go_on(self, question: str) -> bool:
+        self.asked(question)
         return self.answers.pop(0) if self.answers else True
 
     def _wait(self, _duration: timedelta) -> None:
@@ -161,6 +165,70 @@ def test_whoever_gives_up_is_told_how_to_go_on(setting_up: SettingUp) -> None:
     setting_up.kept.values["app"] = key.read_text()
     setting_up.register()
     assert "done already" in setting_up.told[-1]
+
+
+def put_aside(setting_up: SettingUp) -> dict[str, str]:
+    """What is in the folder, by name; every file is for its owner alone."""
+    files = list(setting_up.setup.aside.iterdir())
+    assert {path.stat().st_mode & 0o777 for path in files} <= {0o600}
+    return {path.name: path.read_text() for path in files}
+
+
+def test_the_key_is_in_a_file_before_anybody_is_asked_and_gone_once_aws_has_it(setting_up: SettingUp) -> None:
+    setting_up.kept.refusals, seen = 2, list[dict[str, str]]()
+    setting_up.asked = lambda question: seen.append(put_aside(setting_up)) if "Try again" in question else None
+    setting_up.register()
+    assert [json.loads(files["github-app-prestage-octo.json"])["slug"] for files in seen] == ["prestage-octo"] * 2
+    assert seen[0] == seen[1]
+    assert seen[0]["webhook-secret-prestage-octo"] == setting_up.github.app.webhook_secret
+    assert put_aside(setting_up) == {}
+    assert "AWS has the key now: removed" in setting_up.told[-2]
+
+
+def test_whoever_breaks_off_at_the_question_has_the_two_files_and_no_copies(setting_up: SettingUp) -> None:
+    def close(question: str) -> None:
+        if "Try again" in question:
+            raise KeyboardInterrupt
+
+    setting_up.kept.refusals, setting_up.asked = 1, close
+    with pytest.raises(KeyboardInterrupt):
+        setting_up.register()
+    assert sorted(put_aside(setting_up)) == ["github-app-prestage-octo.json", "webhook-secret-prestage-octo"]
+
+
+def test_a_file_of_an_older_app_stays_and_the_new_one_gets_a_name_of_its_own(setting_up: SettingUp) -> None:
+    for name in ("github-app-prestage-octo.json", "github-app-prestage-octo-2.json"):
+        path = setting_up.setup.aside / name
+        path.write_text("an older one's")
+        path.chmod(0o600)
+    setting_up.kept.refusals, setting_up.answers = 1, [True, False]
+    with pytest.raises(UnfinishedError):
+        setting_up.register()
+    files = put_aside(setting_up)
+    assert json.loads(files.pop("github-app-prestage-octo-3.json"))["slug"] == "prestage-octo"
+    assert list(files.values()).count("an older one's") == 2
+
+
+def test_a_folder_that_can_not_be_written_is_told_before_github_is_asked(setting_up: SettingUp) -> None:
+    setting_up.setup = replace(setting_up.setup, aside=setting_up.setup.aside / "gone")
+    with pytest.raises(NoFolderError, match="run this in a folder that can be"):
+        setting_up.register()
+    assert (setting_up.github.requests, setting_up.told, setting_up.changed) == ([], [], [])
+
+
+def test_a_folder_that_goes_meanwhile_is_told_and_the_key_may_still_be_kept(setting_up: SettingUp) -> None:
+    setting_up.kept.refusals, aside = 1, setting_up.setup.aside
+    setting_up.asked = lambda _: aside.rmdir() if aside.exists() else None
+    setting_up.register()
+    assert setting_up.credentials.app() is not None
+    assert any("nor can it be put into" in words for words in setting_up.told)
+
+
+def test_a_key_that_is_kept_nowhere_is_said_to_be(setting_up: SettingUp) -> None:
+    setting_up.kept.refusals, setting_up.answers, aside = 1, [True, False], setting_up.setup.aside
+    setting_up.asked = lambda _: aside.rmdir() if aside.exists() else None
+    with pytest.raises(UnfinishedError, match="its key is nowhere, so delete it"):
+        setting_up.register()
 
 
 @pytest.mark.parametrize(("status", "words"), [(503, "Delete it in its settings"), (404, "begin again")])
