@@ -86,9 +86,9 @@ class GitHubSetup:
         github = web_url(self.api_url)
         whose = f"the organisation {organization}" if organization else "your own account"
         self._ask(f"registers the App {name} for {whose} at {github}, and keeps its key and its webhook's secret")
-        code = self._lead(github, organization, name, port)
-        with self.changing(["github_key", "webhook_secret"]):
-            made = self._convert(code)
+        # The intent before the browser: what is registered at GitHub is noted, whatever comes of it here.
+        with self._page(github, organization, name, port) as page, self.changing(["github_key", "webhook_secret"]):
+            made = self._convert(self._lead(page))
             if organization and made.owner.login.lower() != organization.lower():
                 raise CredentialError(
                     f"the App {made.slug} is {made.owner.login}'s and not {organization}'s, and was not kept: delete "
@@ -96,16 +96,17 @@ class GitHubSetup:
                 )
             self._keep(made)
 
-    def _lead(self, github: str, organization: str, name: str, port: int) -> str:
-        """Have a browser go to GitHub; gives the code that it came back with."""
+    def _page(self, github: str, organization: str, name: str, port: int) -> Handshake:
         try:
-            handshake = Handshake(github, organization, name=name, webhook_url=self.webhook_url, port=port)
+            return Handshake(github, organization, name=name, webhook_url=self.webhook_url, port=port)
         except OSError as error:
             raise CredentialError(f"--port {port}: {error.strerror}: choose another, or leave it out") from None
-        with handshake:
-            self.dialogue.tell(f"   open {handshake.url} in a browser of this machine (of another one: ssh -L)")
-            self.dialogue.open(handshake.url)
-            code = handshake.code(PATIENCE.total_seconds())
+
+    def _lead(self, page: Handshake) -> str:
+        """Have a browser go to GitHub; gives the code that it came back with."""
+        self.dialogue.tell(f"   open {page.url} in a browser of this machine (of another one: ssh -L)")
+        self.dialogue.open(page.url)
+        code = page.code(PATIENCE.total_seconds())
         if code is None:
             raise CredentialError("nobody came back from GitHub within an hour: begin again")
         return code

@@ -60,6 +60,8 @@ class SettingUp:
         self.credentials = Credentials(self.kept, OUTPUTS)
         self.told: list[str] = []
         self.answers: list[bool] = []
+        self.unnoted: Exception | None = None
+        """Why a change can't be noted for the audit trail."""
         self.asked: Callable[[str], None] = lambda _: None
         self.changed: list[Sequence[Credential]] = []
         self.waits = 0
@@ -95,6 +97,8 @@ class SettingUp:
             self.github.install()
 
     def _changing(self, credentials: Sequence[Credential]) -> Any:
+        if self.unnoted is not None:
+            raise self.unnoted
         self.changed.append(credentials)
         return nullcontext()
 
@@ -145,6 +149,14 @@ def test_whoever_does_not_want_it_leaves_all_as_it_was(setting_up: SettingUp) ->
     with pytest.raises(CredentialError, match="goes on"):
         setting_up.register()
     assert (setting_up.kept.values, setting_up.github.requests, setting_up.changed) == ({}, [], [])
+
+
+def test_no_app_is_registered_where_that_can_not_be_noted(setting_up: SettingUp) -> None:
+    setting_up.unnoted = ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutItem")
+    with pytest.raises(ClientError):
+        setting_up.register()
+    assert (setting_up.github.app.is_registered, setting_up.github.requests) == (False, [])
+    assert not any("open http" in words for words in setting_up.told)
 
 
 def test_what_aws_does_not_keep_at_first_is_not_lost(setting_up: SettingUp) -> None:
