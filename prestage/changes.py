@@ -6,11 +6,13 @@ does. Its fact waits in the outbox from before the change, or from its very tran
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from choreography import publisher
 from choreography.clock import Clock
@@ -32,6 +34,10 @@ NO_REPOSITORY = "0"
 
 class NotStatedError(Exception):
     """The bus did not take a fact; the text says what to do."""
+
+
+class NotNotedError(Exception):
+    """A change was not made, as the outbox did not take its fact beforehand; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -116,22 +122,22 @@ class Changes:
         Args:
             changes: what is about to be true.
             refusals: errors after which everything is as before. After any other, and after a crash, what is kept then
-                is stated: that the change is not confirmed, unless those writes were done.
+                is stated: that the change is not confirmed, unless those writes were done. Errors reach the caller even
+                where the outbox can't be reached then; what it has waits for others to state.
+
+        Raises:
+            NotNotedError: the outbox does not take the facts; nothing was begun.
         """
         pending = self._pending(changes)
-        for one in pending:
-            self._outbox.keep(one.sk, one.unconfirmed, self._clock() + BREAKING_OFF)
+        self._note(pending)
         try:
             yield self._writes(pending)
         except refusals:
-            for one in pending:
-                self._outbox.forget(one.sk)
+            self._forget(pending)
             raise
         except BaseException:
-            keys = {one.sk for one in pending}
-            for kept in self._outbox.waiting():
-                if kept.sk in keys:
-                    self._state_kept(kept)
+            with suppress(ClientError, BotoCoreError):
+                self._state_what_is_known(pending)
             raise
         for one in pending:
             self._outbox.keep(one.sk, one.made, self._clock() + SETTLING)
@@ -153,6 +159,28 @@ class Changes:
 
     def _writes(self, pending: Sequence[_Pending]) -> list[Write]:
         return [self._outbox.write(one.sk, one.made, self._clock() + SETTLING) for one in pending]
+
+    def _note(self, pending: Sequence[_Pending]) -> None:
+        """Keep their facts as not confirmed; all of them, or none."""
+        try:
+            for one in pending:
+                self._outbox.keep(one.sk, one.unconfirmed, self._clock() + BREAKING_OFF)
+        except (ClientError, BotoCoreError) as error:
+            self._forget(pending)
+            raise NotNotedError(
+                f"the change was not made, as it could not be noted for the audit trail: {error}. {_advice(error)}"
+            ) from None
+
+    def _forget(self, pending: Sequence[_Pending]) -> None:
+        with suppress(ClientError, BotoCoreError):
+            for one in pending:
+                self._outbox.forget(one.sk)
+
+    def _state_what_is_known(self, pending: Sequence[_Pending]) -> None:
+        keys = {one.sk for one in pending}
+        for kept in self._outbox.waiting():
+            if kept.sk in keys:
+                self._state_kept(kept)
 
     def _state(self, pending: Sequence[_Pending]) -> None:
         try:
@@ -180,6 +208,12 @@ class Changes:
     def _publish(self, statements: Sequence[Statement]) -> None:
         with _without_log():
             self._publisher.publish(statements)
+
+
+def _advice(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDeniedException":
+        return "docs/audit.md, What an operator may do, has the right to ask for"
+    return "Try again later"
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from prestage import (
 from prestage.aside import NoFolderError
 from prestage.bus_policy import PolicyOverwrittenError, SubscriberRefusedError
 from prestage.certificate_files import CertificateRefusedError
-from prestage.changes import NotStatedError
+from prestage.changes import NotNotedError, NotStatedError
 from prestage.cli_checks import NobodysNameError
 from prestage.cli_domains import DomainRefusedError
 from prestage.cli_environments import NotLiveError
@@ -85,6 +85,7 @@ EXPECTED = (
     NoZoneError,
     NobodysNameError,
     NotLiveError,
+    NotNotedError,
     NotStatedError,
     PolicyOverwrittenError,
     RotationError,

@@ -8,11 +8,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prestage.change_of_app import settings_changed
-from prestage.changes import BREAKING_OFF, SETTLING, Change, Changes, NotStatedError
+from prestage.changes import BREAKING_OFF, SETTLING, Change, Changes, NotNotedError, NotStatedError
 from prestage_contracts.operators import (
     OperatorRequestData,
     PasswordRequested,
@@ -146,6 +147,52 @@ def test_what_broke_off_after_the_writes_were_done_is_confirmed(world: World) ->
         world.users.remove(user().id, also)
         raise ZeroDivisionError
     assert (len(world.confirmed), len(world.unconfirmed), world.waiting()) == (1, 0, 0)
+
+
+# ---- An outbox that does not take facts, or can't be read
+
+
+def refuse(world: World, *operations: str, code: str = "AccessDeniedException", after: int = 0) -> None:
+    """Have DynamoDB refuse these, once they were called so often."""
+    numbers = count()
+
+    def called(*, model: Any, **_: object) -> None:
+        if model.name in operations and next(numbers) >= after:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, model.name)
+
+    world.local.dynamodb.meta.events.register("before-call", called, unique_id="refuses")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [("AccessDeniedException", r"docs/audit\.md"), ("ProvisionedThroughputExceededException", "Try again later")],
+)
+def test_what_can_not_be_noted_is_not_done_and_told_why(world: World, code: str, advice: str) -> None:
+    world.local.table.put({"pk": "QUEUE", "sk": "LETTER"})
+    refuse(world, "PutItem", code=code)
+    with pytest.raises(
+        NotNotedError, match=f"not made, as it could not be noted for the audit trail.*{code}.*{advice}"
+    ):
+        discard(world)
+    assert world.local.table.get("QUEUE", "LETTER") is not None
+    assert (world.stated, world.waiting()) == ([], 0)
+
+
+def test_of_two_changes_the_first_is_not_left_noted_where_the_second_is_not_taken(world: World) -> None:
+    refuse(world, "PutItem", after=1)
+    with pytest.raises(NotNotedError), world.changes().intended(REMOVED, ADDED):
+        raise AssertionError
+    assert world.waiting() == 0
+
+
+def test_an_error_is_told_in_its_own_words_where_the_outbox_is_out_of_reach(world: World) -> None:
+    refuse(world, "Query", "DeleteItem")
+    with pytest.raises(ZeroDivisionError), world.changes().intended(REMOVED):
+        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), world.changes().intended(REMOVED, refusals=(ZeroDivisionError,)):
+        raise ZeroDivisionError
+    world.local.dynamodb.meta.events.unregister("before-call", unique_id="refuses")
+    assert (world.stated, world.waiting()) == ([], 2)
 
 
 # ---- A bus that does not take facts
