@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -98,35 +99,34 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
         raise typer.BadParameter("NAME has characters that don't print")
     found = Stack.named(stack)
     told, installation_id = _repository(found, repository, repository_id, installation_id)
-    with checking(_OPTIONS):
-        added = new_app(
-            repository=told,
-            name=name,
-            now=found.clock(),
-            installation_id=installation_id,
-            owner=owner,
-            image=image,
-            start=start,
-            build=build,
-            directory=directory,
-            port=port,
-            health_path=health_path,
-            region=region,
-            memory_mb=memory_mb,
-            cpus=cpus,
-            forks=forks,
-            bots=bots,
-            drafts=drafts,
-            previews=previews,
-            preview_label=preview_label,
-            max_previews=max_previews,
-            idle_hours=idle_hours,
-            keep_label=keep_label,
-            authentication=authentication,
-            domain=domain or None,
-            production_domain=production_domain or None,
-            required_checks=_named(require_check or []),
-        )
+    added = checked(
+        repository=told,
+        name=name,
+        now=found.clock(),
+        installation_id=installation_id,
+        owner=owner,
+        image=image,
+        start=start,
+        build=build,
+        directory=directory,
+        port=port,
+        health_path=health_path,
+        region=region,
+        memory_mb=memory_mb,
+        cpus=cpus,
+        forks=forks,
+        bots=bots,
+        drafts=drafts,
+        previews=previews,
+        preview_label=preview_label,
+        max_previews=max_previews,
+        idle_hours=idle_hours,
+        keep_label=keep_label,
+        authentication=authentication,
+        domain=domain or None,
+        production_domain=production_domain or None,
+        required_checks=_named(require_check or []),
+    )
     check_domains(found, added, {"domain", "production_domain"})
     with found.changes.stated(Change(AppRegistered, _change(found, added))) as also, _adding(owner):
         found.apps.add(added, also)
@@ -244,6 +244,16 @@ def remove(reference: AppReference, stack: StackName = DEFAULT_STACK) -> None:
         found.apps.remove(removed.id, also)
         found.secrets.purge(removed.id)
     typer.echo(f"removed {removed.repository.full_name}:{removed.name} and its secrets")
+
+
+def checked(*, repository: Repository, name: str, now: datetime, **settings: Any) -> App:
+    """A new app with these settings, which is on no record yet.
+
+    Raises:
+        typer.BadParameter: one of them will not do.
+    """
+    with checking(_OPTIONS):
+        return new_app(repository=repository, name=name, now=now, **settings)
 
 
 @contextmanager

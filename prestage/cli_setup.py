@@ -1,6 +1,7 @@
 """`prestage setup`: from a deployed stack to the first app, asking before each step."""
 
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
         typer.echo("4. where the App is installed")
         github.install()
     typer.echo("5. the first app")
-    _first_app(
+    first_app(
         found, stack, {"name": app, "repository": repository, "owner": owner, "image": image, "start": start}, build
     )
     typer.echo("open a pull request: its preview is announced there. `prestage doctor` looks at all of this")
@@ -95,7 +96,19 @@ def _fly_token(found: Stack, given: SecretStr | None, dialogue: Dialogue) -> Non
     dialogue.tell(f"   it may make and delete apps in {organization}")
 
 
-def _first_app(found: Stack, stack: str, said: dict[str, str | None], build: str | None) -> None:
+def first_app(found: Stack, stack: str, said: Mapping[str, str | None], build: str | None) -> None:
+    """Add the team and the first app, unless there is one.
+
+    Args:
+        found: the stack.
+        stack: its name.
+        said: name, repository, owner, image and start; what is None is asked for.
+        build: the command that is run once before the app is started, if any.
+
+    Raises:
+        GitHubLookUpError: GitHub tells nothing of the repository.
+        typer.BadParameter: something that was said will not do; nothing was added.
+    """
     if apps := found.apps.list_all():
         names = sorted(app.name for app in apps)
         typer.echo(f"   done already: {', '.join(names)}")
@@ -110,10 +123,21 @@ def _first_app(found: Stack, stack: str, said: dict[str, str | None], build: str
         "start": "   The command that serves HTTP on $PORT",
     }
     told = {name: said[name] or str(typer.prompt(question)) for name, question in asked.items()}
-    found.look_up(told["repository"])  # before anything is added
-    if found.users.get(told["owner"]) is None:
-        cli_users.add(told["owner"], stack=stack)
     name, repository, owner, image, start = told.values()
+    # All of it before the team is added, which would stay.
+    seen, installation_id = found.look_up(repository)
+    cli_apps.checked(
+        repository=seen,
+        name=name,
+        now=found.clock(),
+        installation_id=installation_id,
+        owner=owner,
+        image=image,
+        start=start,
+        build=build,
+    )
+    if found.users.get(owner) is None:
+        cli_users.add(owner, stack=stack)
     cli_apps.add(name, repository, owner, image, start, build, stack=stack)
 
 
