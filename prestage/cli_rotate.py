@@ -14,8 +14,8 @@ from fly_io import client as fly_io
 from fly_io.client import Fly
 from github_app.client import GitHub, build_http
 from prestage.changes import Change
+from prestage.cli_credentials import read_credential
 from prestage.cli_options import DEFAULT_STACK, StackName
-from prestage.cli_values import read_value
 from prestage.credentials import Credential, CredentialError
 from prestage.github_administration import Administration, web_url
 from prestage.rotation import REREAD, RotationError, WebhookRotation, check_fly_token, rotate_key
@@ -67,7 +67,7 @@ def github_key(
     found = Stack.named(stack)
     if file is None and sys.stdin is not None and sys.stdin.isatty():
         raise typer.BadParameter("--file: the PEM that GitHub had you download, or give it on standard input")
-    pem = SecretStr(read_value("key", file))
+    pem = read_credential("key", file)
     with build_http() as http, changing(found, "github_key"):
         administration = Administration(http, found.outputs["GitHubApiUrl"], clock=found.clock)
         old = rotate_key(found.credentials, administration, found.clock, pem)
@@ -90,7 +90,7 @@ def fly_token(
 ) -> None:
     """Use another token of Fly.io, which you make with `fly tokens create org`."""
     found = Stack.named(stack)
-    token = SecretStr(read_value("token", file).strip())
+    token = read_token(file)
     if token == found.credentials.fly_token():
         raise CredentialError("that is the token that is in use: make another one with `fly tokens create org`")
     change_fly_token(found, token)
@@ -99,6 +99,11 @@ def fly_token(
         f"in {_MINUTES:.0f} minutes every function has read it: then revoke the old one, `fly tokens list --org "
         f"{found.outputs['FlyOrganization']}` and `fly tokens revoke ID`"
     )
+
+
+def read_token(file: Path | None, option: str = "--file") -> SecretStr:
+    """A token of Fly.io, without the line feed that it may end with; see `read_credential`."""
+    return SecretStr(read_credential("token of Fly.io", file, option).get_secret_value().strip())
 
 
 def change_fly_token(stack: Stack, token: SecretStr) -> None:

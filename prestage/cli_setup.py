@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from github_app.client import build_http
 from prestage import cli_apps, cli_rotate, cli_users
 from prestage.cli_options import DEFAULT_STACK, StackName
-from prestage.cli_values import read_value
 from prestage.credentials import CredentialError
 from prestage.github_administration import Administration
 from prestage.manifest import LONGEST_NAME
@@ -44,7 +43,7 @@ def setup(  # noqa: PLR0917  # typer turns each into an option of its own
     name = github_app or f"{stack}-{github_organization}"[:LONGEST_NAME].strip("-")
     if len(name) > LONGEST_NAME:
         raise typer.BadParameter(f"--github-app: {LONGEST_NAME} characters at most")
-    token = None if fly_token is None else SecretStr(read_value("token", fly_token).strip())
+    token = None if fly_token is None else cli_rotate.read_token(fly_token, "--fly-token")
     dialogue = Dialogue(
         tell=typer.echo,
         go_on=lambda question: yes or typer.confirm(question, default=True),
@@ -91,7 +90,7 @@ def _fly_token(found: Stack, given: SecretStr | None, dialogue: Dialogue) -> Non
     dialogue.tell(
         f"   make one with `fly tokens create org --org {organization}`; it is tried by an app made and deleted"
     )
-    token = SecretStr(read_value("token", None).strip()) if given is None else given
+    token = cli_rotate.read_token(None, "--fly-token") if given is None else given
     cli_rotate.change_fly_token(found, token)
     dialogue.tell(f"   it may make and delete apps in {organization}")
 

@@ -1,12 +1,12 @@
 """`prestage config` and `prestage secrets`: what an app's machines get as environment variables."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from prestage.change_of_app import variable_changed
+from prestage.cli_input import ask, read_up_to
 from prestage.cli_options import DEFAULT_STACK, AppReference, StackName, Type
 from prestage.cli_output import show_rows
 from prestage.stack import Stack
@@ -123,10 +123,12 @@ def read_value(name: str, file: Path | None) -> str:
     Raises:
         InvalidVariableError: nothing is, or it is too large, or no text.
     """
-    if file is None and sys.stdin is not None and sys.stdin.isatty():
-        asked: str = typer.prompt("value", hide_input=True, err=True)
+    if (asked := ask("value", file)) is not None:
         return asked
-    given = _read(file)
+    try:
+        given = read_up_to(MAX_VALUE_BYTES, file)
+    except OSError as error:
+        raise InvalidVariableError(f"--file can't be read: {error.strerror}") from None
     if not given and file is None:
         raise InvalidVariableError(f"nothing came on standard input: for an empty {name} use --file /dev/null")
     if len(given) > MAX_VALUE_BYTES:
@@ -135,14 +137,3 @@ def read_value(name: str, file: Path | None) -> str:
         return given.decode()
     except UnicodeDecodeError:
         raise InvalidVariableError("the value is not UTF-8, and an environment variable is text: encode it") from None
-
-
-def _read(file: Path | None) -> bytes:
-    """What is there, or as much as shows that it is too large."""
-    if file is None:
-        return b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_VALUE_BYTES + 1)
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_VALUE_BYTES + 1)
-    except OSError as error:
-        raise InvalidVariableError(f"--file can't be read: {error.strerror}") from None
