@@ -14,6 +14,7 @@ from github_app.auth import AppCredentials, app_jwt
 from github_app.client import GitHubNotFoundError, GitHubRefusedError, GitHubUnavailableError
 from prestage.aside import check_folder, remove, write_aside
 from prestage.credentials import Credential, CredentialError, Credentials, app_text, parse_key
+from prestage.ending import ending_on_signals
 from prestage.github_administration import Administration, HookConfig, Registered, web_url
 from prestage.manifest import Handshake
 from prestage.rotation import RotationError, check_key, known, new_secret
@@ -25,6 +26,9 @@ PATIENCE = timedelta(hours=1)
 """GitHub's code is good for so long."""
 
 BETWEEN_LOOKS = timedelta(seconds=3)
+
+
+_KEY_FILES = "github-app-{}.json"
 
 
 class UnfinishedError(Exception):
@@ -85,6 +89,13 @@ class GitHubSetup:
         check_folder(self.aside)
         github = web_url(self.api_url)
         whose = f"the organisation {organization}" if organization else "your own account"
+        for path in sorted(self.aside.glob(_KEY_FILES.format("*"))):
+            self.dialogue.tell(
+                f"   {path} has the key of an App that is registered: was it to be this stack's? Then put"
+            )
+            self.dialogue.tell(
+                f"   it into the secret {self.credentials.arn('github_key')} instead, and run this again"
+            )
         self._ask(f"registers the App {name} for {whose} at {github}, and keeps its key and its webhook's secret")
         # The intent before the browser: what is registered at GitHub is noted, whatever comes of it here.
         with self._page(github, organization, name, port) as page, self.changing(["github_key", "webhook_secret"]):
@@ -94,7 +105,8 @@ class GitHubSetup:
                     f"the App {made.slug} is {made.owner.login}'s and not {organization}'s, and was not kept: delete "
                     f"it ({made.html_url}), and begin again"
                 )
-            self._keep(made)
+            with ending_on_signals():  # while AWS does not answer, a closed terminal is no reason to lose the key
+                self._keep(made)
 
     def _page(self, github: str, organization: str, name: str, port: int) -> Handshake:
         try:
@@ -168,7 +180,7 @@ class GitHubSetup:
     def _put_aside(self, made: Registered, secret: SecretStr) -> list[Path]:
         """Write the two files; none where one can't be written, which is told."""
         texts: dict[Credential, tuple[str, str]] = {
-            "github_key": (f"github-app-{made.slug}.json", app_text(str(made.id), made.slug, made.pem)),
+            "github_key": (_KEY_FILES.format(made.slug), app_text(str(made.id), made.slug, made.pem)),
             "webhook_secret": (f"webhook-secret-{made.slug}", secret.get_secret_value()),
         }
         files: dict[Credential, Path] = {}

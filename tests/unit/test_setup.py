@@ -2,13 +2,14 @@
 
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -38,6 +39,7 @@ class KeptSecrets:
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.refusals = 0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803  # boto3's name
         if SecretId not in self.values:
@@ -45,6 +47,7 @@ class KeptSecrets:
         return {"SecretString": self.values[SecretId]}
 
     def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803  # boto3's names
+        self.meanwhile()
         if self.refusals:
             self.refusals -= 1
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "PutSecretValue")
@@ -208,6 +211,29 @@ def test_whoever_breaks_off_at_the_question_has_the_two_files_and_no_copies(sett
     assert sorted(put_aside(setting_up)) == ["github-app-prestage-octo.json", "webhook-secret-prestage-octo"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_is_closed_while_aws_does_not_answer_loses_nothing(
+    setting_up: SettingUp, number: signal.Signals
+) -> None:
+    def end() -> None:
+        assert signal.getsignal(number) is not signal.SIG_DFL  # which would end the tests, too
+        signal.raise_signal(number)
+
+    setting_up.kept.meanwhile = end
+    with pytest.raises(KeyboardInterrupt):
+        setting_up.register()
+    assert sorted(put_aside(setting_up)) == ["github-app-prestage-octo.json", "webhook-secret-prestage-octo"]
+
+
+def test_a_key_that_was_put_aside_is_told_of_before_another_app_is_registered(setting_up: SettingUp) -> None:
+    (setting_up.setup.aside / "github-app-prestage-octo.json").touch()
+    setting_up.answers = [False]
+    with pytest.raises(CredentialError, match="goes on"):
+        setting_up.register()
+    assert "github-app-prestage-octo.json has the key of an App that is registered" in setting_up.told[0]
+    assert setting_up.github.requests == []
+
+
 def test_a_file_of_an_older_app_stays_and_the_new_one_gets_a_name_of_its_own(setting_up: SettingUp) -> None:
     for name in ("github-app-prestage-octo.json", "github-app-prestage-octo-2.json"):
         path = setting_up.setup.aside / name
@@ -265,7 +291,8 @@ def test_an_app_of_somebody_else_is_not_kept(setting_up: SettingUp) -> None:
 
 
 def test_a_port_that_is_taken_is_told_and_nothing_is_changed(setting_up: SettingUp) -> None:
-    with handshake() as made, pytest.raises(CredentialError, match="choose another"):
+    elsewhere = Handshake("https://github.example.com", "", name="x", webhook_url=WEBHOOKS)
+    with elsewhere as made, pytest.raises(CredentialError, match="choose another"):
         setting_up.setup.register("octo-org", "x", urlsplit(made.url).port or 0)
     assert (setting_up.kept.values, setting_up.changed) == ({}, [])
 
@@ -313,55 +340,6 @@ def test_github_does_not_answer_and_nothing_is_changed(setting_up: SettingUp) ->
     for step in (setting_up.register, setting_up.setup.point, setting_up.setup.install):
         with pytest.raises(RotationError, match="GitHub answered 503"):
             step()
-
-
-# ---- The page
-
-
-def got(made: Handshake, path: str) -> int:
-    """The status of a path on the page's server."""
-    return httpx.get(f"http://127.0.0.1:{urlsplit(made.url).port}{path}", trust_env=False).status_code
-
-
-@contextmanager
-def handshake() -> Iterator[Handshake]:
-    with Handshake("https://github.example.com", "a/b", name="x", webhook_url=WEBHOOKS) as made:
-        yield made
-
-
-def test_a_code_that_nobody_asked_for_is_not_taken() -> None:
-    with handshake() as made:
-        for query in ("", "?code=planted", "?code=planted&state=guessed", "?state=guessed"):
-            assert got(made, f"/registered{query}") == 400
-        assert (got(made, "/"), got(made, "/elsewhere")) == (404, 404)
-        assert made.code(0) is None
-
-
-def test_the_first_code_that_comes_is_the_one() -> None:
-    with handshake() as made:
-        form = _unescaped(re.search(r'action="([^"]*)"', httpx.get(made.url, trust_env=False).text))
-        state = parse_qs(urlsplit(form).query)["state"][0]
-        assert [got(made, f"/registered?code={code}&state={state}") for code in ("ours", "theirs")] == [200, 400]
-        assert made.code(0) == "ours"
-
-
-def test_another_site_s_name_that_leads_here_is_told_nothing() -> None:
-    with handshake() as made:
-        answer = httpx.get(made.url, headers={"Host": "evil.example.com"}, trust_env=False)
-        assert (answer.status_code, "state=" in answer.text) == (421, False)
-
-
-def test_the_page_leads_to_the_organisations_settings_with_what_the_app_needs() -> None:
-    with handshake() as made:
-        page = httpx.get(made.url, trust_env=False)
-        target = urlsplit(_unescaped(re.search(r'action="([^"]*)"', page.text)))
-        manifest = json.loads(_unescaped(re.search(r'value="([^"]*)"', page.text)))
-        assert target.path == "/organizations/a%2Fb/settings/apps/new"
-        assert len(parse_qs(target.query)["state"][0]) >= 32
-        assert manifest["hook_attributes"] == {"url": WEBHOOKS, "active": True}
-        assert manifest["redirect_url"] == f"http://127.0.0.1:{urlsplit(made.url).port}/registered"
-        assert manifest["public"] is False
-        assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
