@@ -40,6 +40,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 _PUT = "aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://{file}"
 _ROTATE_FLY = "prestage rotate fly-token --stack {stack}, with what fly tokens create org -o {organization} prints"
+_MAPPED = "--batch-size {batch} --scaling-config MaximumConcurrency={most}"
 _DRIFTED = "somebody changed it past CloudFormation, which does not see that by itself: "
 
 KINDS: Mapping[str, Kind] = {
@@ -171,12 +172,21 @@ KINDS: Mapping[str, Kind] = {
     ),
     "mapping-missing": Kind(
         "nothing feeds the function {function} from its queue",
-        "aws lambda create-event-source-mapping --function-name {function} --event-source-arn {queue} --batch-size "
-        "{batch} --function-response-types ReportBatchItemFailures",
+        "aws lambda create-event-source-mapping --function-name {function} --event-source-arn {queue} " + _MAPPED + " "
+        "--function-response-types ReportBatchItemFailures, and docs/doctor.md#a-mapping-that-was-made-by-hand before "
+        "the next change of its …Concurrency",
     ),
     "mapping-disabled": Kind(
         "the function {function} is not fed from its queue: its mapping is {state}",
         "aws lambda update-event-source-mapping --uuid {mapping} --enabled",
+    ),
+    "mapping-without-partial-responses": Kind(
+        "what the function {function} hands back to its queue is deleted: its mapping takes no partial batch responses",
+        "aws lambda update-event-source-mapping --uuid {mapping} --function-response-types ReportBatchItemFailures",
+    ),
+    "mapping-unbounded": Kind(
+        "the function {function} is fed more or less at once than the template says",
+        "aws lambda update-event-source-mapping --uuid {mapping} " + _MAPPED,
     ),
     "schedule-missing": Kind(
         "the schedule {rule} is gone: {function} does not run by itself",

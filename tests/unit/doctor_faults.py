@@ -13,6 +13,7 @@ from tests.unit.doctor_plants import (
     failed_function,
     gone,
     letter,
+    mapped,
     mapping,
     of_table,
     protection,
@@ -202,14 +203,25 @@ INSIDE: Mapping[str, Fault] = {
         "aws lambda delete-function-concurrency --function-name prestage-VaultFunction",
     ),
     "mapping-missing": Fault(
-        gone("lambda.GetEventSourceMapping", lambda one: one.physical("RuntimesFunctionQueue")),
+        mapped("RuntimesFunction", State="Deleting"),
         "nothing feeds the function prestage-RuntimesFunction",
-        "create-event-source-mapping --function-name prestage-RuntimesFunction",
+        "prestage-RuntimesQueue --batch-size 1 --scaling-config MaximumConcurrency=10 --function-response-types "
+        "ReportBatchItemFailures",
     ),
     "mapping-disabled": Fault(
         done(mapping(enabled=False), mapping(enabled=True)),
         "prestage-RuntimesFunction is not fed",
         "aws lambda update-event-source-mapping --uuid ",
+    ),
+    "mapping-without-partial-responses": Fault(
+        mapped("RuntimesFunction", FunctionResponseTypes=[]),
+        "what the function prestage-RuntimesFunction hands back to its queue is deleted",
+        " --function-response-types ReportBatchItemFailures",
+    ),
+    "mapping-unbounded": Fault(
+        mapped("RuntimesFunction", ScalingConfig={}),
+        "prestage-RuntimesFunction is fed more or less at once",
+        "--batch-size 1 --scaling-config MaximumConcurrency=10",
     ),
     "schedule-missing": Fault(
         lambda one: one.refusing(

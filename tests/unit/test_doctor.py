@@ -19,7 +19,7 @@ from tests.unit.cli_stage import OWNER, SHOP, Deployed, shell_at
 from tests.unit.doctor_faults import INSIDE
 from tests.unit.doctor_faults_outside import OUTSIDE
 from tests.unit.doctor_patient import FLY_TOKEN, OTHER_SECRET, WEBHOOK_SECRET, Door, Patient, patient_stack
-from tests.unit.doctor_plants import certificate
+from tests.unit.doctor_plants import certificate, mapped
 from tests.unit.record_examples import app
 from tests.unit.test_cli_changes import commands
 
@@ -145,6 +145,12 @@ def test_a_webhook_that_was_taken_when_it_came_again_is_no_finding(patient: Pati
     with FAULTS["deliveries-unreached"].plant(patient):
         pass
     assert patient.diagnose().findings == []
+
+
+def test_a_mapping_that_was_made_in_place_of_cloudformations_is_no_finding(patient: Patient) -> None:
+    gone = patient.refusing("lambda.GetEventSourceMapping", "ResourceNotFoundException")
+    with gone, mapped("RuntimesFunction", UUID="of-somebodys-own")(patient):
+        assert patient.diagnose().findings == []
 
 
 def test_three_values_of_the_webhook_secret_are_not_told(patient: Patient) -> None:
