@@ -59,7 +59,7 @@ KINDS: Mapping[str, Kind] = {
         "deploy this version of the template (README, Deploy)",
     ),
     # ---- the operator's secrets
-    "secret-empty": Kind("{secret} has no value", _PUT),
+    "secret-empty": Kind("{secret} has no value", "prestage setup --stack {stack}, or by hand: " + _PUT),
     "secret-malformed": Kind("{secret} is not as it has to be: {why}", _PUT),
     "secret-deleted": Kind(
         "{secret} is deleted, or about to be", "aws secretsmanager restore-secret --secret-id {arn}"

@@ -34,7 +34,7 @@ INSIDE: Mapping[str, Fault] = {
             "secrets-manager.GetSecretValue", "ResourceNotFoundException", one.at.outputs["WebhookSecretArn"]
         ),
         "the webhook secret has no value",
-        "put-secret-value --secret-id arn:",
+        "prestage setup --stack prestage, or by hand: aws secretsmanager put-secret-value --secret-id arn:",
     ),
     "secret-malformed": Fault(
         lambda one: one.secret("GitHubAppSecretArn", json.dumps({"slug": OTHER_SECRET}), CREDENTIALS_TEXT),

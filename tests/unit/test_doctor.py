@@ -160,6 +160,13 @@ def test_three_values_of_the_webhook_secret_are_not_told(patient: Patient) -> No
     assert (found["kind"], "3 lines" in found["what"]) == ("secret-malformed", True)
 
 
+def test_a_key_of_the_stack_that_is_empty_is_nothing_that_setup_gives(patient: Patient) -> None:
+    arn = patient.at.outputs["StackKeyArn"]
+    with patient.refusing("secrets-manager.GetSecretValue", "ResourceNotFoundException", arn):
+        found = next(one for one in patient.diagnose().findings if "the stack's key" in one["what"])
+    assert (found["kind"], "setup" in found["do"]) == ("secret-malformed", False)
+
+
 def test_a_token_that_is_nothing_but_its_scheme_is_told_as_refused(patient: Patient) -> None:
     with patient.secret("FlySecretArn", "FlyV1 FlyV1", FLY_TOKEN):
         assert [one["kind"] for one in patient.diagnose().findings] == ["fly-token-refused"]
