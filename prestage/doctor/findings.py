@@ -282,6 +282,13 @@ KINDS: Mapping[str, Kind] = {
         _ROTATE_FLY + "; or deploy with FlyOrganization={found}",
     ),
     "fly-apps-unlisted": Kind("Fly.io does not let the token list the apps of {organization}: {why}", _ROTATE_FLY),
+    # ---- alarms
+    "topic-missing": Kind(
+        "the topic {topic} is gone: alarms reach nobody",
+        "deploy the template without Operations and the output AlarmTopicArn, and then with them: the alarms and the "
+        "dashboard are made anew and lose nothing. AlarmEmail is asked to confirm again; other subscriptions are to be "
+        "made again",
+    ),
     # ---- domains
     "zone-missing": Kind(
         "there is no hosted zone {zone}: no own host name is pointed anywhere",

@@ -90,7 +90,13 @@ def alarms(deployed: Deployed) -> Iterator[Seen]:
     topic = deployed.outputs.get("AlarmTopicArn")
     if topic is None:
         raise CannotLookError("the stack has no output AlarmTopicArn: it is of a version without alarms")
-    found = deployed.client("sns").list_subscriptions_by_topic(TopicArn=topic).get("Subscriptions", [])
+    try:
+        found = deployed.client("sns").list_subscriptions_by_topic(TopicArn=topic).get("Subscriptions", [])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFound":
+            raise
+        yield finding("topic-missing", topic=topic.rpartition(":")[2])
+        return
     if not found:
         yield Note("nobody is told of alarms: deploy with AlarmEmail=… (docs/runbook.md)")
     elif all(one["SubscriptionArn"] == "PendingConfirmation" for one in found):
