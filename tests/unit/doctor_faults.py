@@ -145,10 +145,13 @@ INSIDE: Mapping[str, Fault] = {
     ),
     "target-changed": Fault(
         lambda one: rule(
-            one, lambda had: replace(had, targets=tuple(replace(to, dead_letter_arn=None) for to in had.targets))
+            one,
+            lambda had: replace(
+                had, targets=tuple(replace(to, dead_letter_arn=None, id="by-hand") for to in had.targets)
+            ),
         ),
         "its dead-letter queue",
-        "JournalDeliveryDeadLetterQueue",
+        '"Id":"by-hand"',
     ),
     "archive-missing": Fault(
         lambda one: one.answering("eventbridge.ListArchives", lambda told: told["Archives"].clear()),
