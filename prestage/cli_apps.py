@@ -174,7 +174,11 @@ def set_(  # noqa: PLR0917  # typer turns each into an option of its own
     with checking(_OPTIONS):
         changed = App.model_validate({**shown.model_dump(), **changes})
     check_domains(found, changed, set(changes))
-    with found.changes.stated(*settings_changed(shown, changed, found.caller)) as also, _adding(changed.owner):
+    facts = settings_changed(shown, changed, found.caller)
+    if not facts:
+        typer.echo(f"nothing changed: {shown.repository.full_name}:{shown.name} is so already")
+        return
+    with found.changes.stated(*facts) as also, _adding(changed.owner):
         found.apps.update(changed, also)
     told = ", ".join(f"{name}={value!r}" for name, value in changes.items())
     typer.echo(f"changed {shown.repository.full_name}:{shown.name}: {told}")

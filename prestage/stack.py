@@ -54,6 +54,8 @@ _NEEDED = (
     "GitHubAppSecretArn",
     "GitHubApiUrl",
 )
+_NEVER_WAS = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "ROLLBACK_IN_PROGRESS"})
+"""States of a stack whose first deployment failed: it can only be deleted."""
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -107,6 +109,8 @@ class Stack:
             found = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except (ClientError, BotoCoreError) as error:
             raise NoSuchStackError(_why_unread(name, error)) from None
+        if found["StackStatus"] in _NEVER_WAS:
+            raise NoSuchStackError(_why_not_deployed(name, found["StackStatus"]))
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
         missing = [output for output in _NEEDED if output not in outputs]
         if missing:
@@ -380,6 +384,14 @@ def _why_unread(name: str, error: ClientError | BotoCoreError) -> str:
             return f"there is no stack {name} in this account and region: name yours with --stack or PRESTAGE_STACK"
         case _:
             return f"the stack {name} can't be read: {error}"
+
+
+def _why_not_deployed(name: str, status: str) -> str:
+    return (
+        f"the first deployment of the stack {name} failed: it is {status}, and can only be deleted. `aws "
+        f"cloudformation describe-stack-events --stack-name {name}` says why; mend that, `aws cloudformation "
+        f"delete-stack --stack-name {name}`, and deploy again (docs/deploying.md#a-first-deployment-that-failed)"
+    )
 
 
 def _of_the_caller(service: str) -> Any:

@@ -78,11 +78,12 @@ class BusOfStack:
             yield from self._target(name, target, targets)
 
     def _target(self, rule: str, wanted: Mapping[str, Any], targets: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-        about = {"rule": rule, "bus": self._name, "target": _written([wanted])}
+        about = {"rule": rule, "bus": self._name}
         found = next((one for one in targets if one["Arn"] == wanted["Arn"]), None)
         if found is None:
-            yield finding("target-missing", **about)
+            yield finding("target-missing", **about, target=_written([wanted]))
             return
+        about["target"] = _written([{**wanted, "Id": found["Id"]}])  # under another one it would be a second target
         named = {"DeadLetterConfig": "its dead-letter queue", "SqsParameters": "its message group"}
         wrong = [words for setting, words in named.items() if found.get(setting) != wanted.get(setting)]
         if wrong:

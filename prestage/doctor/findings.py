@@ -40,6 +40,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 _PUT = "aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://{file}"
 _ROTATE_FLY = "prestage rotate fly-token --stack {stack}, with what fly tokens create org -o {organization} prints"
+_MAPPED = "--batch-size {batch} --scaling-config MaximumConcurrency={most}"
 _DRIFTED = "somebody changed it past CloudFormation, which does not see that by itself: "
 
 KINDS: Mapping[str, Kind] = {
@@ -58,7 +59,7 @@ KINDS: Mapping[str, Kind] = {
         "deploy this version of the template (README, Deploy)",
     ),
     # ---- the operator's secrets
-    "secret-empty": Kind("{secret} has no value", _PUT),
+    "secret-empty": Kind("{secret} has no value", "prestage setup --stack {stack}, or by hand: " + _PUT),
     "secret-malformed": Kind("{secret} is not as it has to be: {why}", _PUT),
     "secret-deleted": Kind(
         "{secret} is deleted, or about to be", "aws secretsmanager restore-secret --secret-id {arn}"
@@ -171,12 +172,21 @@ KINDS: Mapping[str, Kind] = {
     ),
     "mapping-missing": Kind(
         "nothing feeds the function {function} from its queue",
-        "aws lambda create-event-source-mapping --function-name {function} --event-source-arn {queue} --batch-size "
-        "{batch} --function-response-types ReportBatchItemFailures",
+        "aws lambda create-event-source-mapping --function-name {function} --event-source-arn {queue} " + _MAPPED + " "
+        "--function-response-types ReportBatchItemFailures, and docs/doctor.md#a-mapping-that-was-made-by-hand before "
+        "the next change of its …Concurrency",
     ),
     "mapping-disabled": Kind(
         "the function {function} is not fed from its queue: its mapping is {state}",
         "aws lambda update-event-source-mapping --uuid {mapping} --enabled",
+    ),
+    "mapping-without-partial-responses": Kind(
+        "what the function {function} hands back to its queue is deleted: its mapping takes no partial batch responses",
+        "aws lambda update-event-source-mapping --uuid {mapping} --function-response-types ReportBatchItemFailures",
+    ),
+    "mapping-unbounded": Kind(
+        "the function {function} is fed more or less at once than the template says",
+        "aws lambda update-event-source-mapping --uuid {mapping} " + _MAPPED,
     ),
     "schedule-missing": Kind(
         "the schedule {rule} is gone: {function} does not run by itself",
@@ -272,6 +282,13 @@ KINDS: Mapping[str, Kind] = {
         _ROTATE_FLY + "; or deploy with FlyOrganization={found}",
     ),
     "fly-apps-unlisted": Kind("Fly.io does not let the token list the apps of {organization}: {why}", _ROTATE_FLY),
+    # ---- alarms
+    "topic-missing": Kind(
+        "the topic {topic} is gone: alarms reach nobody",
+        "deploy the template without Operations and the output AlarmTopicArn, and then with them: the alarms and the "
+        "dashboard are made anew and lose nothing. AlarmEmail is asked to confirm again; other subscriptions are to be "
+        "made again",
+    ),
     # ---- domains
     "zone-missing": Kind(
         "there is no hosted zone {zone}: no own host name is pointed anywhere",

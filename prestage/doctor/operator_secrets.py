@@ -63,7 +63,11 @@ class OperatorSecrets:
         yield from self._check("FlySecretArn", "the secret with the Fly.io token", "fly-token", _wrong_token)
 
     def stack_key(self) -> Iterator[Finding]:
-        """The stack's own key, which CloudFormation generated."""
+        """The stack's own key, which CloudFormation generated: setup gives it none."""
+        if self._read("StackKeyArn").wrong == "secret-empty":
+            about = {"secret": "the stack's key", "arn": self._outputs["StackKeyArn"], "file": "stack-key"}
+            yield finding("secret-malformed", **about, why="it is empty")
+            return
         yield from self._check("StackKeyArn", "the stack's key", "stack-key", _wrong_key)
 
     @property
@@ -105,7 +109,7 @@ class OperatorSecrets:
     ) -> Iterator[Finding]:
         kept, arn = self._read(output), self._outputs[output]
         if kept.wrong is not None:
-            yield finding(kept.wrong, secret=secret, arn=arn, file=file)
+            yield finding(kept.wrong, secret=secret, arn=arn, file=file, stack=self._stack)
         elif why := wrong(kept.value):
             yield finding("secret-malformed", secret=secret, arn=arn, file=file, why=why)
 

@@ -89,18 +89,36 @@ class Reactions:
         """Whether each function has the messages in its queue."""
         for function, mapping in self._deployed.events_of_functions("SQS"):
             if function.physical is not None and mapping.physical is not None:
-                yield from self._mapping(function.physical, mapping.physical, mapping.properties)
+                yield from self._mapping(function.physical, mapping.properties)
 
-    def _mapping(self, function: str, mapping_id: str, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    def _mapping(self, function: str, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+        """By function and queue: one that somebody made in place of CloudFormation's has an id that nobody knows."""
+        batch, most = wanted["BatchSize"], wanted["ScalingConfig"]["MaximumConcurrency"]
+        about = {"function": function, "queue": wanted["Queue"], "batch": batch, "most": most}
+        found = self._mapping_of(function, wanted["Queue"])
+        if found is None:
+            yield finding("mapping-missing", **about)
+            return
+        about["mapping"] = found["UUID"]
+        if found["State"] not in _FED:
+            yield finding("mapping-disabled", **about, state=found["State"])
+        if not {*wanted["FunctionResponseTypes"]} <= {*found.get("FunctionResponseTypes", [])}:
+            yield finding("mapping-without-partial-responses", **about)
+        cap = found.get("ScalingConfig", {}).get("MaximumConcurrency")
+        if (found["BatchSize"], cap) != (batch, int(most)):
+            yield finding("mapping-unbounded", **about)
+
+    def _mapping_of(self, function: str, queue: str) -> Mapping[str, Any] | None:
+        """The one that feeds the function from the queue: AWS takes no second; None also if it is on its way out."""
         try:
-            state = self._deployed.client("lambda").get_event_source_mapping(UUID=mapping_id)["State"]
+            told = self._deployed.client("lambda").list_event_source_mappings(
+                FunctionName=function, EventSourceArn=queue
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
-            yield finding("mapping-missing", function=function, queue=wanted["Queue"], batch=wanted["BatchSize"])
-            return
-        if state not in _FED:
-            yield finding("mapping-disabled", function=function, mapping=mapping_id, state=state)
+            return None
+        return next((one for one in told["EventSourceMappings"] if one["State"] != "Deleting"), None)
 
 
 def _gives_up_as(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

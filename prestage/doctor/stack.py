@@ -10,7 +10,7 @@ from prestage.doctor.deployed import Deployed
 from prestage.doctor.findings import Finding, finding
 
 _WHOLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE"})
-_BACK = frozenset({"UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "ROLLBACK_COMPLETE"})
+_BACK = frozenset({"UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"})
 
 
 def status(deployed: Deployed) -> Iterator[Seen]:
@@ -90,7 +90,13 @@ def alarms(deployed: Deployed) -> Iterator[Seen]:
     topic = deployed.outputs.get("AlarmTopicArn")
     if topic is None:
         raise CannotLookError("the stack has no output AlarmTopicArn: it is of a version without alarms")
-    found = deployed.client("sns").list_subscriptions_by_topic(TopicArn=topic).get("Subscriptions", [])
+    try:
+        found = deployed.client("sns").list_subscriptions_by_topic(TopicArn=topic).get("Subscriptions", [])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFound":
+            raise
+        yield finding("topic-missing", topic=topic.rpartition(":")[2])
+        return
     if not found:
         yield Note("nobody is told of alarms: deploy with AlarmEmail=… (docs/runbook.md)")
     elif all(one["SubscriptionArn"] == "PendingConfirmation" for one in found):

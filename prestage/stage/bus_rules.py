@@ -144,22 +144,25 @@ class RuleOperations:
         wanted = _PutTargets.model_validate(asked)
         self._check(access_key_id, "PutTargets", wanted.event_bus_name, wanted.rule)
         rule = self._known(wanted.rule)
-        added = tuple(
+        added = [
             Target(
                 arn=one.arn,
                 message_group=one.sqs_parameters.message_group_id,
                 dead_letter_arn=one.dead_letter_config.arn if one.dead_letter_config else None,
+                id=one.id,
             )
             for one in wanted.targets
-        )
-        self._bus.put_rule(Rule(rule.name, rule.arn, rule.bus, rule.pattern, added, rule.enabled))
+        ]
+        by_id = {one.id: one for one in (*rule.targets, *added)}  # one of the same id is replaced, all others stay
+        self._bus.put_rule(replace(rule, targets=tuple(by_id.values())))
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
     def _remove_targets(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
         wanted = _RemoveTargets.model_validate(asked)
         self._check(access_key_id, "RemoveTargets", wanted.event_bus_name, wanted.rule)
         rule = self._known(wanted.rule)
-        self._bus.put_rule(Rule(rule.name, rule.arn, rule.bus, rule.pattern, (), rule.enabled))
+        left = tuple(one for one in rule.targets if one.id not in wanted.ids)
+        self._bus.put_rule(replace(rule, targets=left))
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
     def _list_targets(self, asked: Any, access_key_id: str) -> Mapping[str, Any]:
@@ -216,8 +219,8 @@ def _told(rule: Rule) -> Mapping[str, str]:
 
 def _targets(rule: Rule) -> list[Mapping[str, Any]]:
     return [
-        {"Id": str(number), "Arn": target.arn}
+        {"Id": target.id, "Arn": target.arn}
         | ({"SqsParameters": {"MessageGroupId": target.message_group}} if target.message_group else {})
         | ({"DeadLetterConfig": {"Arn": target.dead_letter_arn}} if target.dead_letter_arn else {})
-        for number, target in enumerate(rule.targets)
+        for target in rule.targets
     ]

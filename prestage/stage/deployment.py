@@ -63,11 +63,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a rule sends events. `message_group` is a JSON path into the event."""
+    """Where a rule sends events, by an id among its rule's. `message_group` is a JSON path into the event."""
 
     arn: str
     message_group: str | None
     dead_letter_arn: str | None
+    id: str = "target"
 
 
 @dataclass(frozen=True)
@@ -297,4 +298,5 @@ def _target(rule: Resource, target: Mapping[str, Any]) -> Target:
         arn=target["Arn"],
         message_group=target.get("SqsParameters", {}).get("MessageGroupId"),
         dead_letter_arn=target.get("DeadLetterConfig", {}).get("Arn"),
+        id=target["Id"],
     )

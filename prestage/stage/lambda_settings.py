@@ -126,7 +126,9 @@ class LambdaSettings:
         found = self._mapped[mapping_id]
         state = "Disabled" if mapping_id in self._disabled else "Enabled"
         told = {"UUID": mapping_id, "State": state, "EventSourceArn": found.queue_arn, "BatchSize": found.batch_size}
-        return {**told, "FunctionArn": self._arn(found.name)}, HTTPStatus.OK
+        how = {"FunctionResponseTypes": ["ReportBatchItemFailures"], "FunctionArn": self._arn(found.name)}
+        most = found.maximum_concurrency
+        return {**told, **how, **({"ScalingConfig": {"MaximumConcurrency": most}} if most else {})}, HTTPStatus.OK
 
     def _update_mapping(self, mapping_id: str, asked: Request) -> _Answer:
         wanted = json.loads(asked.data)
@@ -137,7 +139,13 @@ class LambdaSettings:
         return self._mapping(mapping_id, asked)[0], HTTPStatus.ACCEPTED
 
     def _mappings(self, _: str, asked: Request) -> _Answer:
-        told = [self._mapping(mapping_id, asked)[0] for mapping_id in self._mapped]
+        """Those of a function, by its name, and of a queue, where either is named."""
+        function, queue = asked.args.get("FunctionName"), asked.args.get("EventSourceArn")
+        told = [
+            self._mapping(mapping_id, asked)[0]
+            for mapping_id, found in self._mapped.items()
+            if function in {None, found.name} and queue in {None, found.queue_arn}
+        ]
         return {"EventSourceMappings": told}, HTTPStatus.OK
 
     def _account(self, _name: str, _: Request) -> _Answer:

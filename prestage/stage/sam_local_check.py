@@ -94,6 +94,8 @@ class Check:
             answer = self._invoke(function.logical_id, f"{folder}/{sample.name}")
             is_done = answer.get("batchItemFailures") == [] or answer.get("unfinished") == []
             self._promise(f"{function.logical_id} answers {sample.name}", is_done or answer.get("statusCode") == 404)  # noqa: PLR2004  # HTTP
+        # A reaction that gives up on a fact hands nothing back either: it has put it into its dead-letter queue.
+        self._promise("and none of them gave up", given_up(self._stage.aws.client("sqs")) == [])
 
     def _invoke(self, logical_id: str, sample: str) -> Mapping[str, Any]:
         """What the function gave, `{}` if there is no telling."""
@@ -186,6 +188,16 @@ class Check:
     def _error(self, what: str) -> CheckError:
         said = self._log.read_text(encoding="utf-8", errors="replace").strip() if self._log.exists() else ""
         return CheckError("\n".join([what, "sam said:", *said.splitlines()[-15:]]))
+
+
+def given_up(sqs: Any) -> list[str]:
+    """The URLs of those dead-letter queues that something is in, seen or not."""
+    counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    urls = [url for url in sqs.list_queues().get("QueueUrls", []) if "DeadLetterQueue" in url.rpartition("/")[2]]
+    if not urls:
+        raise CheckError("the stage has no dead-letter queue")
+    asked = {url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"] for url in urls}
+    return [url for url, found in asked.items() if any(int(found[name]) for name in counts)]
 
 
 def _listens(port: int) -> bool:

@@ -12,8 +12,16 @@ from tests.fidelity.test_template_policy import Mutation, property_of, setting
 
 TEMPLATE = load(ROOT / "template.yaml")
 
-KEPT = ("DynamoDB::Table", "KMS::Key", "SecretsManager::Secret")
-"""Types whose resources can't be made again."""
+KEPT = {
+    "DynamoDB::Table": ("Retain", "Retain"),
+    "KMS::Key": ("RetainExceptOnCreate", "Retain"),
+    "SecretsManager::Secret": ("RetainExceptOnCreate", "Retain"),
+}
+"""Types whose resources can't be made again, and what becomes of them when they are deleted, and when replaced.
+
+A deployment that fails takes the keys and secrets along that it began with: they are empty, and cost. Tables are
+protected from deletion, by a rollback too: it would stop there.
+"""
 
 GOES: Mapping[str, str] = {
     "BundlesTable": "sealed copies of secrets for one generation; the next one has its own",
@@ -42,11 +50,11 @@ HOLDS_NOTHING = frozenset(
 def what_cannot_be_made_again_is_kept(template: Template) -> Problems:
     for name, resource in template["Resources"].items():
         kind = resource["Type"].removeprefix("AWS::")
-        policies = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
+        policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
         if kind not in {*KEPT, *GOES, *HOLDS_NOTHING}:
             yield f"whether {name} holds anything, {kind}, is not said"
-        elif kind in KEPT and name not in GOES and policies != {"Retain"}:
-            yield f"{name} goes with the stack"
+        elif kind in KEPT and name not in GOES and policies != KEPT[kind]:
+            yield f"{name} goes with the stack, or stays with one that never was"
 
 
 def tables_come_back_as_they_were(template: Template) -> Problems:
@@ -76,6 +84,8 @@ def parameter(name: str, setting: str) -> Mutation:
 
 BREAKS: list[tuple[str, Mutation]] = [
     ("RecordsTable goes with the stack", setting("RecordsTable", "DeletionPolicy", to="Delete")),
+    ("SecretsTable goes with the stack", setting("SecretsTable", "DeletionPolicy", to="RetainExceptOnCreate")),
+    ("Key goes with the stack", setting("Key", "DeletionPolicy", to="Retain")),
     ("JournalTable goes with the stack", setting("JournalTable", "UpdateReplacePolicy", to="Snapshot")),
     ("StackKey goes with the stack", setting("StackKey", "UpdateReplacePolicy", to=None)),
     ("whether Bus holds anything", setting("Bus", "Type", to="AWS::S3::Bucket")),

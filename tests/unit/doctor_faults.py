@@ -13,6 +13,7 @@ from tests.unit.doctor_plants import (
     failed_function,
     gone,
     letter,
+    mapped,
     mapping,
     of_table,
     protection,
@@ -33,7 +34,7 @@ INSIDE: Mapping[str, Fault] = {
             "secrets-manager.GetSecretValue", "ResourceNotFoundException", one.at.outputs["WebhookSecretArn"]
         ),
         "the webhook secret has no value",
-        "put-secret-value --secret-id arn:",
+        "prestage setup --stack prestage, or by hand: aws secretsmanager put-secret-value --secret-id arn:",
     ),
     "secret-malformed": Fault(
         lambda one: one.secret("GitHubAppSecretArn", json.dumps({"slug": OTHER_SECRET}), CREDENTIALS_TEXT),
@@ -144,10 +145,13 @@ INSIDE: Mapping[str, Fault] = {
     ),
     "target-changed": Fault(
         lambda one: rule(
-            one, lambda had: replace(had, targets=tuple(replace(to, dead_letter_arn=None) for to in had.targets))
+            one,
+            lambda had: replace(
+                had, targets=tuple(replace(to, dead_letter_arn=None, id="by-hand") for to in had.targets)
+            ),
         ),
         "its dead-letter queue",
-        "JournalDeliveryDeadLetterQueue",
+        '"Id":"by-hand"',
     ),
     "archive-missing": Fault(
         lambda one: one.answering("eventbridge.ListArchives", lambda told: told["Archives"].clear()),
@@ -202,14 +206,25 @@ INSIDE: Mapping[str, Fault] = {
         "aws lambda delete-function-concurrency --function-name prestage-VaultFunction",
     ),
     "mapping-missing": Fault(
-        gone("lambda.GetEventSourceMapping", lambda one: one.physical("RuntimesFunctionQueue")),
+        mapped("RuntimesFunction", State="Deleting"),
         "nothing feeds the function prestage-RuntimesFunction",
-        "create-event-source-mapping --function-name prestage-RuntimesFunction",
+        "prestage-RuntimesQueue --batch-size 1 --scaling-config MaximumConcurrency=10 --function-response-types "
+        "ReportBatchItemFailures",
     ),
     "mapping-disabled": Fault(
         done(mapping(enabled=False), mapping(enabled=True)),
         "prestage-RuntimesFunction is not fed",
         "aws lambda update-event-source-mapping --uuid ",
+    ),
+    "mapping-without-partial-responses": Fault(
+        mapped("RuntimesFunction", FunctionResponseTypes=[]),
+        "what the function prestage-RuntimesFunction hands back to its queue is deleted",
+        " --function-response-types ReportBatchItemFailures",
+    ),
+    "mapping-unbounded": Fault(
+        mapped("RuntimesFunction", ScalingConfig={}),
+        "prestage-RuntimesFunction is fed more or less at once",
+        "--batch-size 1 --scaling-config MaximumConcurrency=10",
     ),
     "schedule-missing": Fault(
         lambda one: one.refusing(

@@ -99,6 +99,19 @@ OUTSIDE: Mapping[str, Fault] = {
         f"list the apps of {ORGANIZATION}",
         f"fly tokens create org -o {ORGANIZATION}",
     ),
+    "topic-missing": Fault(
+        done(
+            lambda one: one.client("sns").delete_topic(TopicArn=one.at.outputs["AlarmTopicArn"]),
+            lambda one: (
+                one.client("sns").create_topic(Name=one.at.outputs["AlarmTopicArn"].rpartition(":")[2]),
+                one.client("sns").subscribe(
+                    TopicArn=one.at.outputs["AlarmTopicArn"], Protocol="email", Endpoint="a@example.com"
+                ),
+            ),
+        ),
+        "Topic is gone",
+        "deploy the template without Operations",
+    ),
     "zone-missing": Fault(
         gone("route-53.GetHostedZone", lambda _: "", "NoSuchHostedZone"), "no hosted zone", "as HostedZoneId"
     ),

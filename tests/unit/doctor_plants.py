@@ -137,6 +137,15 @@ def mapping(*, enabled: bool) -> Callable[[Patient], object]:
     )
 
 
+def mapped(logical_id: str, **changes: object) -> Planting:
+    def change(patient: Patient, told: Any) -> None:
+        for one in told["EventSourceMappings"]:
+            if one["FunctionArn"].endswith(patient.physical(logical_id)):
+                one.update(changes)
+
+    return lambda one: one.answering("lambda.ListEventSourceMappings", lambda told: change(one, told))
+
+
 @contextmanager
 def schema(patient: Patient, content: str | None) -> Iterator[None]:
     schemas, key = patient.at.aws.schemas.schemas, ("prestage", "prestage.environments@EnvironmentReady")

@@ -175,6 +175,25 @@ def test_a_pattern_that_is_not_known_is_refused(served: Served, pattern: str) ->
         served.client().test_event_pattern(EventPattern=pattern, Event="{}")
 
 
+def test_a_target_is_added_and_takes_the_place_of_the_one_with_its_id_alone(served: Served) -> None:
+    client, queue = served.client(), "arn:aws:sqs:us-east-1:123456789012:{}".format
+    client.put_targets(Rule="opened", EventBusName="prestage", Targets=[{"Id": "qa", "Arn": queue("qa")}])
+    client.put_targets(
+        Rule="opened",
+        EventBusName="prestage",
+        Targets=[{"Id": "qa", "Arn": queue("qa-2")}, {"Id": "audit", "Arn": queue("audit")}],
+    )
+    told = client.list_targets_by_rule(Rule="opened", EventBusName="prestage")["Targets"]
+    assert {one["Id"]: one["Arn"] for one in told} == {
+        "target": queue("q"),
+        "qa": queue("qa-2"),
+        "audit": queue("audit"),
+    }
+    client.remove_targets(Rule="opened", EventBusName="prestage", Ids=["target", "audit"])
+    [left] = client.list_targets_by_rule(Rule="opened", EventBusName="prestage")["Targets"]
+    assert left["Id"] == "qa"
+
+
 def test_another_bus_and_another_rule_are_not_found(served: Served) -> None:
     client = served.client()
     for call in (

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -28,6 +29,17 @@ def test_a_stack_that_is_not_there_is_refused(shell: Shell) -> None:
 def test_a_stack_of_something_else_is_refused_by_what_it_lacks(shell: Shell) -> None:
     shell.at.publish("older", KeyArn=None)
     shell.run("apps", "list", "--stack", "older").refused("CREATE_COMPLETE", "no output KeyArn")
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("setup", "--yes"), ("apps", "list")], ids=lambda words: words[0])
+def test_a_stack_whose_first_deployment_failed_is_told_with_what_to_do(shell: Shell, command: tuple[str, ...]) -> None:
+    def failed(parsed: Any, **_: Any) -> None:
+        parsed["Stacks"][0].update(StackStatus="ROLLBACK_COMPLETE", Outputs=[])
+
+    shell.at.session.events.register("after-call.cloudformation.DescribeStacks", failed)
+    ran = shell.run(*command)
+    shell.at.session.events.unregister("after-call.cloudformation.DescribeStacks", failed)
+    ran.refused("first deployment", "describe-stack-events --stack-name prestage", "delete-stack --stack-name prestage")
 
 
 def test_without_credentials_it_says_to_log_in(shell: Shell) -> None:

@@ -97,6 +97,13 @@ def test_an_app_is_not_given_to_nobody_and_nothing_is_stated(shell: Shell, opera
     assert (stated(shell, before), list(shell.at.records.query(PARTITION))) == ([], [])
 
 
+def test_what_is_so_already_is_said_and_changes_nothing(shell: Shell, operator: Operator) -> None:
+    before, app = len(shell.at.bus.events), operator.shell.at.stack.app("storefront")
+    said = shell.do("apps", "set", "storefront", "--forks", app.forks, "--build", app.build or "")
+    assert said == f"nothing changed: {app.repository.full_name}:storefront is so already\n"
+    assert (stated(shell, before), shell.at.stack.app("storefront").revision) == ([], app.revision)
+
+
 def test_what_is_refused_is_no_fact(shell: Shell, operator: Operator) -> None:
     before = len(shell.at.bus.events)
     operator.do("environments stop")

@@ -19,7 +19,7 @@ from tests.unit.cli_stage import OWNER, SHOP, Deployed, shell_at
 from tests.unit.doctor_faults import INSIDE
 from tests.unit.doctor_faults_outside import OUTSIDE
 from tests.unit.doctor_patient import FLY_TOKEN, OTHER_SECRET, WEBHOOK_SECRET, Door, Patient, patient_stack
-from tests.unit.doctor_plants import certificate
+from tests.unit.doctor_plants import certificate, mapped
 from tests.unit.record_examples import app
 from tests.unit.test_cli_changes import commands
 
@@ -147,11 +147,24 @@ def test_a_webhook_that_was_taken_when_it_came_again_is_no_finding(patient: Pati
     assert patient.diagnose().findings == []
 
 
+def test_a_mapping_that_was_made_in_place_of_cloudformations_is_no_finding(patient: Patient) -> None:
+    gone = patient.refusing("lambda.GetEventSourceMapping", "ResourceNotFoundException")
+    with gone, mapped("RuntimesFunction", UUID="of-somebodys-own")(patient):
+        assert patient.diagnose().findings == []
+
+
 def test_three_values_of_the_webhook_secret_are_not_told(patient: Patient) -> None:
     values = "\n".join([OTHER_SECRET] * 3)
     with patient.secret("WebhookSecretArn", values, WEBHOOK_SECRET):
         [found] = patient.diagnose().findings
     assert (found["kind"], "3 lines" in found["what"]) == ("secret-malformed", True)
+
+
+def test_a_key_of_the_stack_that_is_empty_is_nothing_that_setup_gives(patient: Patient) -> None:
+    arn = patient.at.outputs["StackKeyArn"]
+    with patient.refusing("secrets-manager.GetSecretValue", "ResourceNotFoundException", arn):
+        found = next(one for one in patient.diagnose().findings if "the stack's key" in one["what"])
+    assert (found["kind"], "setup" in found["do"]) == ("secret-malformed", False)
 
 
 def test_a_token_that_is_nothing_but_its_scheme_is_told_as_refused(patient: Patient) -> None:

@@ -97,6 +97,7 @@ ARN = "arn:aws:events:us-east-1:123456789012:event-bus/prestage"
 FILLED = {
     "attributes": '{"VisibilityTimeout": "30"}',
     "batch": "1",
+    "most": "10",
     "days": "30",
     "pattern": '{"source": ["prestage.vault"]}',
     "target": f'{{"Id": "queue", "Arn": "{ARN}"}}',

@@ -19,7 +19,21 @@ from prestage.stage.serve import Server
 from prestage.stage.time_travel import TimeTravel
 
 MAPPING = "0b6f1f0e-57c1-5f61-9d6b-6f0f6a1c2d3e"
-STEP = DeployedFunction("Step", "step.handler", {}, 10, 512, "StepRole", (), name="prestage-Step", mapping_id=MAPPING)
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:prestage-Step"
+STEP = DeployedFunction(
+    "Step",
+    "step.handler",
+    {},
+    10,
+    512,
+    "StepRole",
+    (),
+    name="prestage-Step",
+    mapping_id=MAPPING,
+    queue_arn=QUEUE,
+    batch_size=10,
+    maximum_concurrency=2,
+)
 
 
 @pytest.fixture
@@ -76,6 +90,16 @@ def test_what_feeds_functions_is_listed(client: Any) -> None:
     [told] = client.list_event_source_mappings()["EventSourceMappings"]
     arn = "arn:aws:lambda:us-east-1:123456789012:function:prestage-Step"
     assert (told["UUID"], told["State"], told["FunctionArn"]) == (MAPPING, "Disabled", arn)
+
+
+def test_what_feeds_one_function_from_one_queue_is_found_and_how(client: Any) -> None:
+    [told] = client.list_event_source_mappings(FunctionName="prestage-Step", EventSourceArn=QUEUE)[
+        "EventSourceMappings"
+    ]
+    assert told["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (told["BatchSize"], told["ScalingConfig"]) == (10, {"MaximumConcurrency": 2})
+    assert client.list_event_source_mappings(FunctionName="prestage-Other")["EventSourceMappings"] == []
+    assert client.list_event_source_mappings(EventSourceArn=f"{QUEUE}-2")["EventSourceMappings"] == []
 
 
 def test_what_is_reserved_for_one_is_not_left_for_the_others(client: Any) -> None:

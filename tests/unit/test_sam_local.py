@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import flask
 import httpx
 import pytest
+from moto import mock_aws
 from rich.console import Console
 
 from prestage.ending import ending_on_signals
@@ -26,6 +28,7 @@ from prestage.stage.sam_local import (
     template,
     ways_in,
 )
+from prestage.stage.sam_local_check import CheckError, given_up
 from prestage.stage.serve import Server
 
 # ---- What a function in a container is told
@@ -157,6 +160,23 @@ def test_the_check_is_skipped_without_an_engine(tmp_path: Path, monkeypatch: pyt
     told = "check-sam-local: skipped: no container engine (docker is not installed, or not in PATH); see"
     status, said = checked()
     assert (status, said) == (0, f"{told} docs/sam-local.md\n")
+
+
+# ---- What the check sees
+
+
+def test_what_is_in_a_dead_letter_queue_was_given_up() -> None:
+    with mock_aws():
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        with pytest.raises(CheckError, match="no dead-letter queue"):
+            given_up(sqs)
+        letters, queue = (
+            sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("VaultDeadLetterQueue", "VaultQueue")
+        )
+        sqs.send_message(QueueUrl=queue, MessageBody="{}")
+        assert given_up(sqs) == []
+        sqs.send_message(QueueUrl=letters, MessageBody="{}")
+        assert given_up(sqs) == [letters]
 
 
 # ---- An engine that scripts make
