@@ -95,8 +95,6 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Add an app: its pull requests get previews from now on."""
-    if not name.isprintable():
-        raise typer.BadParameter("NAME has characters that don't print")
     found = Stack.named(stack)
     told, installation_id = _repository(found, repository, repository_id, installation_id)
     added = checked(
@@ -127,11 +125,7 @@ def add(  # noqa: PLR0917  # typer turns each into an option of its own
         production_domain=production_domain or None,
         required_checks=_named(require_check or []),
     )
-    check_domains(found, added, {"domain", "production_domain"})
-    with found.changes.stated(Change(AppRegistered, _change(found, added))) as also, _adding(owner):
-        found.apps.add(added, also)
-    found.secrets.purge(added.id)  # what a removal left that was interrupted is not the new app's
-    typer.echo(f"added {added.repository.full_name}:{added.name} ({added.id})")
+    register(found, added)
 
 
 @app.command("set")
@@ -256,8 +250,25 @@ def checked(*, repository: Repository, name: str, now: datetime, **settings: Any
     Raises:
         typer.BadParameter: one of them will not do.
     """
+    if not name.isprintable():
+        raise typer.BadParameter("NAME has characters that don't print")
     with checking(_OPTIONS):
         return new_app(repository=repository, name=name, now=now, **settings)
+
+
+def register(found: Stack, added: App) -> None:
+    """Put a new app on record, state that, and say so.
+
+    Raises:
+        AppExistsError: there is one of its name in its repository.
+        DomainRefusedError: it can't have the domain that it says.
+        NoSuchUserError: there is nobody of its owner's name.
+    """
+    check_domains(found, added, {"domain", "production_domain"})
+    with found.changes.stated(Change(AppRegistered, _change(found, added))) as also, _adding(added.owner):
+        found.apps.add(added, also)
+    found.secrets.purge(added.id)  # what a removal left that was interrupted is not the new app's
+    typer.echo(f"added {added.repository.full_name}:{added.name} ({added.id})")
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def first_app(found: Stack, stack: str, said: Mapping[str, str | None], build: s
     name, repository, owner, image, start = told.values()
     # All of it before the team is added, which would stay.
     seen, installation_id = found.look_up(repository)
-    cli_apps.checked(
+    added = cli_apps.checked(
         repository=seen,
         name=name,
         now=found.clock(),
@@ -137,7 +137,7 @@ def first_app(found: Stack, stack: str, said: Mapping[str, str | None], build: s
     )
     if found.users.get(owner) is None:
         cli_users.add(owner, stack=stack)
-    cli_apps.add(name, repository, owner, image, start, build, stack=stack)
+    cli_apps.register(found, added)
 
 
 def _browse(page: str) -> None:

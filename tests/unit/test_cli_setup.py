@@ -13,7 +13,11 @@ FIRST = {"name": "storefront", "repository": SHOP, "owner": "new-team", "image":
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"image": "bad image"}, "--image: a public image"), ({"owner": "Bad Team"}, "--owner: lower-case")],
+    [
+        ({"image": "bad image"}, "--image: a public image"),
+        ({"owner": "Bad Team"}, "--owner: lower-case"),
+        ({"name": "a\x1b[31mred"}, "NAME has characters that don't print"),
+    ],
 )
 def test_no_team_is_added_for_an_app_that_will_not_do(shell: Shell, wrong: dict[str, str], words: str) -> None:
     users = shell.at.stack.users.list_all()
