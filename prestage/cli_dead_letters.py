@@ -77,10 +77,8 @@ def redrive(
     if (letter is None) != every or (letter is not None and reaction):
         raise typer.BadParameter("say an ID, or --all, which --reaction narrows")
     found = Stack.named(stack)
-    letters, stating = _letters(found, reaction), _stating(found, DeadLetterRedriven)
-    able, unable = (
-        ([letters.redrive(letter, stating)], []) if letter is not None else letters.redrive_all(reaction, stating)
-    )
+    letters, around = _letters(found, reaction), _stating(found, DeadLetterRedriven)
+    able, unable = letters.redrive_all(reaction, around) if letter is None else ([letters.redrive(letter, around)], [])
     for one in able:
         typer.echo(f"redriven to {one.reaction}: {one.id} ({_name(one)})")
     for one in unable:
@@ -154,7 +152,9 @@ def _name(letter: DeadLetter) -> str:
 
 
 def _says(letter: DeadLetter) -> str:
-    said = gist_of(letter.fact) if letter.fact else "which can't be read" if letter.named else ""
+    if letter.fact is None:
+        return "(which can't be read)" if letter.named else ""
+    said = gist_of(letter.fact)
     return f"({said})" if said else ""
 
 

@@ -68,31 +68,35 @@ class DeadLetter:
     receipt_handle: str
 
     @cached_property
+    def _envelope(self) -> Envelope | None:
+        try:
+            return Envelope.model_validate_json(self.body)
+        except ValidationError:
+            return None
+
+    @cached_property
     def fact(self) -> Event | None:
         """The fact or report in it, None if it is none that this version knows."""
+        told = self._envelope
+        kind = CONTRACT.get(told.detail_type) if told else None
+        if told is None or kind is None or not kind.is_from(told.source):
+            return None
         try:
-            envelope = Envelope.model_validate_json(self.body)
-            kind = CONTRACT.get(envelope.detail_type)
-            return kind.model_validate(envelope.detail) if kind and kind.is_from(envelope.source) else None
+            return kind.model_validate(told.detail)
         except ValidationError:
             return None
 
     @property
     def named(self) -> str | None:
         """The name that the message gives its fact, whether or not this version can read it; None if it gives none."""
-        if self.fact:
-            return self.fact.name()
-        try:
-            name = Envelope.model_validate_json(self.body).detail_type
-        except ValidationError:
-            return None
+        name = self._envelope.detail_type if self._envelope else ""
         return name if _NAME.fullmatch(name) else None
 
     @property
     def group(self) -> str | None:
         """The message group that its rule gives it: of a report the one thing that its sender does not choose."""
-        if isinstance(self.fact, Report):
-            return Envelope.model_validate_json(self.body).account
+        if self._envelope and isinstance(self.fact, Report):
+            return self._envelope.account
         return self.fact.metadata.group if self.fact else None
 
     @property
