@@ -6,9 +6,14 @@ from pathlib import Path
 import typer
 
 
+def is_typed(file: Path | None) -> bool:
+    """Whether it is to be typed at a terminal, as there is one, and no file."""
+    return file is None and sys.stdin is not None and sys.stdin.isatty()
+
+
 def ask(what: str, file: Path | None) -> str | None:
     """What is typed at a terminal; None where it is to come from a file, or there is no terminal."""
-    if file is not None or sys.stdin is None or not sys.stdin.isatty():
+    if not is_typed(file):
         return None
     asked: str = typer.prompt(what, hide_input=True, err=True)
     return asked

@@ -1,6 +1,5 @@
 """`prestage rotate`: other credentials for a stack that goes on working meanwhile."""
 
-import sys
 import time
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -15,6 +14,7 @@ from fly_io.client import Fly
 from github_app.client import GitHub, build_http
 from prestage.changes import Change
 from prestage.cli_credentials import read_credential
+from prestage.cli_input import is_typed
 from prestage.cli_options import DEFAULT_STACK, StackName
 from prestage.credentials import Credential, CredentialError
 from prestage.github_administration import Administration, web_url
@@ -65,7 +65,7 @@ def github_key(
 ) -> None:
     """Use another private key of the GitHub App, which you generate in its settings."""
     found = Stack.named(stack)
-    if file is None and sys.stdin is not None and sys.stdin.isatty():
+    if is_typed(file):
         raise typer.BadParameter("--file: the PEM that GitHub had you download, or give it on standard input")
     pem = read_credential("key", file)
     with build_http() as http, changing(found, "github_key"):

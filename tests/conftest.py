@@ -36,6 +36,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(*_GARBAGE)
 
 
+def pytest_unconfigure() -> None:
+    """Look for garbage once. As it ends, pytest looks through everything that is not set aside five times more."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def local() -> Iterator[Local]:
     """A pk/sk table and KMS, in moto."""
@@ -56,8 +62,6 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Tell it to the process that began the others; that one, after every test has passed, compares."""
-    gc.collect()
-    gc.freeze()  # pytest looks through everything five times more
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["privileges"] = privileges.HERE.as_plain()
